@@ -1,0 +1,77 @@
+"""Every error of the project, split by who has to act.
+
+::
+
+    KuaixintongError
+    ├── RequestWrong            whoever sent it has to change it
+    │   ├── SendRefused         a queue message that breaks the rules of a send
+    │   ├── PushForbidden       a push without the right credentials
+    │   └── PushUnreadable      a push with the right credentials that cannot be read
+    ├── OperatorNeeded          a person has to mend the deployment
+    │   ├── SettingsMissing     the function's environment is incomplete or contradicts itself
+    │   └── CredentialsUnusable a secret that lacks a field or is no JSON object
+    ├── TryLater                nothing is wrong with the request; the same again will do
+    │   ├── StoreUnavailable    DynamoDB or Secrets Manager did not do what was asked
+    │   └── ClaimLost           the row has moved on under a worker that believed it owned it
+    └── NoAnswer                the platform may or may not have acted
+"""
+
+from collections.abc import Sequence
+
+
+class KuaixintongError(Exception):
+    """Root of the hierarchy; never raised itself."""
+
+
+class RequestWrong(KuaixintongError):
+    """The request itself is at fault; repeating it unchanged cannot help."""
+
+
+class SendRefused(RequestWrong):
+    """A queue message that is no valid send.
+
+    ``faults`` holds every fault as a sentence that names the field, the value and the rule.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__(" ".join(faults))
+        self.faults = tuple(faults)
+
+
+class PushForbidden(RequestWrong):
+    """``uid`` or ``pwd`` of a push is missing or wrong."""
+
+
+class PushUnreadable(RequestWrong):
+    """A push with the right credentials whose ``type`` or ``jsonData`` cannot be understood."""
+
+
+class OperatorNeeded(KuaixintongError):
+    """The deployment is at fault; a person has to mend it."""
+
+
+class SettingsMissing(OperatorNeeded):
+    """An environment variable is missing, malformed, or contradicts another one."""
+
+
+class CredentialsUnusable(OperatorNeeded):
+    """A secret is no JSON object or lacks a field. Its text is never part of the message."""
+
+
+class TryLater(KuaixintongError):
+    """The same request, repeated later, can succeed."""
+
+
+class StoreUnavailable(TryLater):
+    """An AWS store did not answer, throttled the call, or failed inside."""
+
+
+class ClaimLost(TryLater):
+    """A result could not be written, because the claim it belongs to is no longer the row's."""
+
+
+class NoAnswer(KuaixintongError):
+    """No readable answer came: refused, reset, timed out, HTTP status not 200, body unreadable.
+
+    The platform may have acted on the request, so it counts as unanswered (contract, section 2).
+    """

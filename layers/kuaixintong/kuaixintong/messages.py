@@ -1,0 +1,74 @@
+"""What travels between the platform and us, as values: valid once constructed, equal when they say the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kuaixintong.codes import StateCode, look_up
+
+MAX_MOBILES = 10_000
+"""Mobiles in one ``sendSm`` request (spec 3.1)."""
+
+MAX_CONTENT_UNITS = 1_000
+"""Characters of content (spec 3.1), counted as the platform's Java does: in UTF-16 units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An account check (spec 2): no parameters beyond the credentials that every request carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendSm:
+    """One submission (spec 3.1).
+
+    ``at_time`` is ``yyyy-MM-dd HH:mm:ss`` or empty for "at once"; the daily window is ``HH:mm:ss`` or empty.
+    """
+
+    mobiles: tuple[str, ...]
+    content: str = field(repr=False)
+    at_time: str = ""
+    daily_begin_time: str = ""
+    daily_end_time: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The platform's answer to ``login`` or ``sendSm`` (spec 2.3, 3.3).
+
+    ``token`` stays text: it is an identifier, and JSON numbers lose digits past 2**53 in many readers.
+    ``fee`` is in messages charged; the balances are in messages left. What an answer left out is ``None``.
+    """
+
+    state_code: int
+    message: str = ""
+    token: str | None = None
+    fee: int | None = None
+    sm_balance: int | None = None
+    mm_balance: int | None = None
+
+    @property
+    def meaning(self) -> StateCode:
+        """The spec's row for this state code."""
+        return look_up(self.state_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One pushed delivery report (spec 4.5). ``extra`` keeps fields that the spec does not name."""
+
+    token: str
+    mobile: str
+    result_code: str
+    success: bool
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MO:
+    """One pushed uplink message (spec 5.5). ``smg_recv_date`` keeps the spec's text, Beijing time."""
+
+    mobile: str
+    content: str = field(repr=False)
+    smg_recv_date: str
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
