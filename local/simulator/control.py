@@ -1,0 +1,184 @@
+"""``/_sim/…``: steering and inspecting a running simulator over HTTP, with JSON both ways.
+
+================================  =========================================================================
+``GET  /_sim/messages``           accepted parts in order; ``?after=TOKEN``, ``?limit=N``
+``GET  /_sim/requests``           requests seen, decoded fields and all; ``?after=NUMBER``, ``?limit=N``
+``GET  /_sim/mobiles``            mobile → how often something to it was accepted
+``GET  /_sim/pushes``             the last tries to deliver pushes, with what was answered
+``GET  /_sim/state``              counts and addresses
+``GET, POST /_sim/settings``      what ``settings.Settings`` lists; POST changes the given ones
+``GET, POST /_sim/faults``        what ``faults`` lists; POST replaces all rules by one or a list
+``POST /_sim/mo``                 ``{"mobile", "content"}``, optionally ``smgRecvDate``
+``POST /_sim/release``            acts on late requests and lets go of held pushes
+``POST /_sim/connections``        ``{"refused": true, "seconds": 5}``, ``{"refused": false}``
+``POST /_sim/reset``              forgets all but settings and the next token
+================================  =========================================================================
+
+A request that makes no sense is answered 400 with ``{"error": …}`` and changes nothing.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from local.simulator.faults import checked_rules
+from local.simulator.platform import Message, compact
+from local.simulator.settings import Refused, Seconds
+
+if TYPE_CHECKING:
+    from local.simulator.simulator import Simulator
+
+type _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read[B: BaseModel](cls: type[B], values: Any) -> B:
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise Refused.because(error) from None
+
+
+class _MO(_Body):
+    mobile: str
+    content: str
+    smgRecvDate: str | None = None  # noqa: N815 - the spec's name
+
+
+class _Connections(_Body):
+    refused: bool
+    seconds: Seconds | None = None
+
+
+def control_routes(simulator: "Simulator") -> list[web.RouteDef]:
+    """Return the routes that steer this simulator."""
+    control = _Control(simulator)
+    gets = {
+        "messages": control.messages,
+        "requests": control.requests,
+        "mobiles": control.mobiles,
+        "pushes": control.pushes,
+        "state": control.state,
+        "settings": control.settings,
+        "faults": control.faults,
+    }
+    posts = {
+        "settings": control.change_settings,
+        "faults": control.set_faults,
+        "mo": control.mo,
+        "release": control.release,
+        "connections": control.connections,
+        "reset": control.reset,
+    }
+    return [web.get(f"/_sim/{name}", _sensibly(handler)) for name, handler in gets.items()] + [
+        web.post(f"/_sim/{name}", _sensibly(handler)) for name, handler in posts.items()
+    ]
+
+
+class _Control:
+    def __init__(self, simulator: "Simulator") -> None:
+        self._simulator = simulator
+
+    async def messages(self, request: web.Request) -> web.Response:
+        found = self._simulator.messages(**_page(request))
+        return _answer([message_as_json(message) for message in found])
+
+    async def requests(self, request: web.Request) -> web.Response:
+        return _answer([record.as_json() for record in self._simulator.requests(**_page(request))])
+
+    async def mobiles(self, _request: web.Request) -> web.Response:
+        return _answer(self._simulator.acceptances())
+
+    async def pushes(self, _request: web.Request) -> web.Response:
+        return _answer([attempt.as_json() for attempt in self._simulator.pusher.attempts])
+
+    async def state(self, _request: web.Request) -> web.Response:
+        return _answer(self._simulator.state())
+
+    async def settings(self, _request: web.Request) -> web.Response:
+        return _answer(self._simulator.settings())
+
+    async def change_settings(self, request: web.Request) -> web.Response:
+        changes = await _json(request)
+        if not isinstance(changes, dict):
+            raise Refused("Settings are a JSON object.")
+        self._simulator.change(changes)
+        return _answer(self._simulator.settings())
+
+    async def faults(self, _request: web.Request) -> web.Response:
+        return _answer(self._simulator.faults.as_json())
+
+    async def set_faults(self, request: web.Request) -> web.Response:
+        self._simulator.set_faults(checked_rules(await _json(request)))
+        return _answer(self._simulator.faults.as_json())
+
+    async def mo(self, request: web.Request) -> web.Response:
+        wish = _MO.read(await _json(request))
+        return _answer(self._simulator.uplink(wish.mobile, wish.content, wish.smgRecvDate).as_json())
+
+    async def release(self, _request: web.Request) -> web.Response:
+        return _answer(self._simulator.release())
+
+    async def connections(self, request: web.Request) -> web.Response:
+        wish = _Connections.read(await _json(request))
+        if wish.refused:
+            await self._simulator.refuse_connections(wish.seconds)
+        else:
+            await self._simulator.accept_connections()
+        return _answer(self._simulator.state())
+
+    async def reset(self, _request: web.Request) -> web.Response:
+        await self._simulator.reset()
+        return _answer(self._simulator.state())
+
+
+def message_as_json(message: Message) -> dict[str, Any]:
+    """Return an accepted part as ``GET /_sim/messages`` shows it; ``message`` is the form field as it came."""
+    return {
+        "token": message.token,
+        "timestamp": message.timestamp,
+        "mobiles": message.mobiles,
+        "content": message.content,
+        "at_time": message.at_time,
+        "daily_begin_time": message.daily_begin_time,
+        "daily_end_time": message.daily_end_time,
+        "segments": message.segments,
+        "fee": message.fee,
+        "accepted_at": message.accepted_at.isoformat(),
+        "message": message.raw,
+    }
+
+
+def _sensibly(handler: _Handler) -> _Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return _answer({"error": str(refused)}, status=400)
+
+    return handle
+
+
+def _answer(value: Any, status: int = 200) -> web.Response:
+    headers = {"Content-Type": "application/json; charset=UTF-8"}
+    return web.Response(body=compact(value) + b"\n", status=status, headers=headers)
+
+
+async def _json(request: web.Request) -> Any:
+    try:
+        return json.loads(await request.read())
+    except ValueError:
+        raise Refused("The body is no JSON.") from None
+
+
+def _page(request: web.Request) -> dict[str, int]:
+    try:
+        return {name: int(request.query[name]) for name in ("after", "limit") if name in request.query}
+    except ValueError:
+        raise Refused("after and limit are whole numbers.") from None

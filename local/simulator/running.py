@@ -1,0 +1,136 @@
+"""A simulator in a thread of its own, for tests and for anything else that is not asynchronous.
+
+::
+
+    with running_simulator(balance=5_000, push_url=url) as sim:
+        requests.post(sim.url, data={"op": "login", "message": "…"})
+        assert sim.state()["accepted"] == 0
+"""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from local.simulator.faults import Rule, checked_rules
+from local.simulator.journal import Record
+from local.simulator.platform import Message
+from local.simulator.settings import Settings, checked_settings
+from local.simulator.simulator import Simulator
+
+_CALL_TIMEOUT = 30.0  # seconds; every call is short, so more than this is a defect
+
+
+class RunningSimulator:
+    """Safe to call from any thread. Make it with :func:`running_simulator`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._simulator = Simulator(settings)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="simulator", daemon=True)
+
+    def start(self, port: int = 0, control_port: int = 0) -> None:
+        """Start thread and server; it listens when this returns."""
+        self._thread.start()
+        self._await(self._simulator.start(port, control_port))
+
+    def stop(self) -> None:
+        """Stop server and thread."""
+        self._await(self._simulator.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CALL_TIMEOUT)
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        """The service's address, to be handed to a client."""
+        return self._simulator.url
+
+    @property
+    def control_url(self) -> str:
+        """The address of control, ``…/_sim``, that answers even while connections are refused."""
+        return self._simulator.control_url
+
+    def messages(self, after: int = 0, limit: int | None = None) -> list[Message]:
+        """Return accepted parts in order; those with a token greater than ``after``."""
+        return self._call(lambda: self._simulator.messages(after, limit))
+
+    def requests(self, after: int = 0, limit: int | None = None) -> list[Record]:
+        """Return the requests seen, in order of arrival; those with a number greater than ``after``."""
+        return self._call(lambda: self._simulator.requests(after, limit))
+
+    def acceptances(self) -> Counter[str]:
+        """Return how often something was accepted, by mobile."""
+        return self._call(self._simulator.acceptances)
+
+    def state(self) -> dict[str, Any]:
+        """Return counts, as ``GET /_sim/state`` does."""
+        return self._call(self._simulator.state)
+
+    def push_attempts(self) -> list[dict[str, Any]]:
+        """Return the last tries to deliver pushes, as ``GET /_sim/pushes`` does."""
+        return self._call(lambda: [attempt.as_json() for attempt in self._simulator.pusher.attempts])
+
+    def change(self, **changes: Any) -> None:
+        """Change settings by their names. Raises ``Refused``."""
+        self._call(lambda: self._simulator.change(changes))
+
+    def faults(self, rules: list[Rule | dict[str, Any]]) -> None:
+        """Put these rules, values or as in JSON, in place of all others. Raises ``Refused``."""
+        checked = checked_rules(rules)
+        self._call(lambda: self._simulator.set_faults(checked))
+
+    def faults_applied(self) -> Mapping[str, int]:
+        """Return how often each kind of fault was applied since the start or the last reset."""
+        return self._call(lambda: Counter(self._simulator.faults.applied))
+
+    def mo(self, mobile: str, content: str, smg_recv_date: str | None = None) -> None:
+        """Let a handset send something."""
+        self._call(lambda: self._simulator.uplink(mobile, content, smg_recv_date))
+
+    def release(self) -> dict[str, int]:
+        """Act on late requests and let go of held pushes; return how many ``requests`` and ``pushes``."""
+        return self._call(self._simulator.release)
+
+    def refuse_connections(self, seconds: float | None = None) -> None:
+        """Refuse connections for ``seconds``, or until :meth:`accept_connections`."""
+        self._await(self._simulator.refuse_connections(seconds))
+
+    def accept_connections(self) -> None:
+        """End an outage."""
+        self._await(self._simulator.accept_connections())
+
+    def reset(self) -> None:
+        """Forget all but settings and the next token."""
+        self._await(self._simulator.reset())
+
+    def wait_until(self, condition: Callable[["RunningSimulator"], object], seconds: float = 10.0) -> None:
+        """Return as soon as ``condition(self)`` holds. Raises ``TimeoutError``, telling the state."""
+        deadline = time.monotonic() + seconds
+        while not condition(self):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"still not so after {seconds} s: {self.state()}")
+            time.sleep(0.01)
+
+    def _call[T](self, function: Callable[[], T]) -> T:
+        async def call() -> T:
+            return function()
+
+        return self._await(call())
+
+    def _await[T](self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_TIMEOUT)
+
+
+@contextmanager
+def running_simulator(*, port: int = 0, control_port: int = 0, **settings: Any) -> Iterator[RunningSimulator]:
+    """Run a simulator while the block lasts, with ``settings`` as in ``settings.Settings``; port 0: a free one."""
+    simulator = RunningSimulator(checked_settings(**settings))
+    try:
+        simulator.start(port, control_port)
+        yield simulator
+    finally:
+        simulator.stop()
