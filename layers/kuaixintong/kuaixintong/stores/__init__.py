@@ -1,1 +1,1 @@
-"""The only rooms that speak to DynamoDB."""
+"""The only rooms that speak to DynamoDB and SQS."""

@@ -1,0 +1,83 @@
+"""SQS records → one platform request per part → partial failures."""
+
+import asyncio
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
+
+from kuaixintong import wiring
+from kuaixintong.errors import TryLater
+from kuaixintong.settings import SenderSettings
+from kuaixintong.submission import Delivery, QueueMessage, Submitter
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+THREADS = 10
+"""Records at work side by side: the largest batch that the template allows."""
+
+logger = Logger()
+metrics = Metrics()
+
+
+@cache
+def _settings() -> SenderSettings:
+    return SenderSettings.read(os.environ)
+
+
+@cache
+def _submitter() -> Submitter:
+    return wiring.submitter(_settings(), threads=THREADS)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="record")
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialItemFailureResponse":
+    """Take a batch of the send queue; return the records that have to come back."""
+    lifetime = context.get_remaining_time_in_millis() / 1000
+    _settings().check_lease(lifetime)
+    deadline = time.monotonic() + lifetime
+
+    async def take(record: "SQSRecord") -> None:
+        message = QueueMessage(
+            record.message_id,
+            record.receipt_handle,
+            record.body,
+            int(record.attributes.approximate_receive_count),
+        )
+        work = asyncio.get_running_loop().run_in_executor(_threads(), _take, message, deadline)
+        _account_for(message, await work)
+
+    # A batch that fails whole is no error of the function's: its records come back when each has asked to.
+    processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return async_process_partial_response(event=event, record_handler=take, processor=processor, context=context)
+
+
+def _take(message: QueueMessage, deadline: float) -> Delivery:
+    return _submitter().take(message, lambda: deadline - time.monotonic())
+
+
+def _account_for(message: QueueMessage, delivery: Delivery) -> None:
+    """Tell metrics and log what became of a delivery, and the batch whether the message comes back."""
+    for name, count in delivery.counts():
+        metrics.add_metric(name, MetricUnit.Count, count)
+    states = {str(state): count for state, count in delivery.states.items()}
+    again = delivery.again
+    extra = {"send_id": delivery.send_id, "receive_count": message.receive_count, "states": states}
+    if again:
+        logger.info("put off", extra=extra | {"why": again.why, "delay": round(again.delay, 1)})
+        raise TryLater(again.why)
+    logger.info("done", extra=extra)

@@ -1,0 +1,244 @@
+"""A part's states: given its row, what came back and the time, what its row says next and what is to be done.
+
+The rule that everything here serves: **a timestamp is written down before the request goes out, and it is retired
+only when every request that carried it has been answered** (contract, section 2). The platform refuses a
+timestamp that it has seen (230), so while one request is unanswered, every further try of the part carries the
+same timestamp, and the platform itself refuses a second acceptance.
+
+Nothing here knows DynamoDB, HTTP or the clock. The life of a row::
+
+    (none) ─claim─> SUBMITTING ─answer─> ACCEPTED · REJECTED · UNCONFIRMED · SPLIT     final
+                        │  ^                WAITING ─claim─> SUBMITTING
+                no answer  claim, once the lease has run out
+                        └──┘                WAITING, SUBMITTING ─validUntil─> EXPIRED · UNCONFIRMED
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kuaixintong.codes import INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED
+from kuaixintong.messages import Answer
+
+
+class State(StrEnum):
+    """What a part's row says of it."""
+
+    WAITING = "WAITING"
+    SUBMITTING = "SUBMITTING"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    UNCONFIRMED = "UNCONFIRMED"
+    EXPIRED = "EXPIRED"
+    SPLIT = "SPLIT"  # a 310 divided it; its two halves are parts of their own
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing will ever be sent for this row again."""
+        return self not in (State.WAITING, State.SUBMITTING)
+
+
+class Then(StrEnum):
+    """What the worker does after a row is written."""
+
+    DONE = "done"
+    LATER = "later"  # after a backoff
+    SOON = "soon"  # after a moment
+    FRESH_SECRET = "fresh secret"  # noqa: S105  # at once if the secret has changed, else later
+    SPLIT = "split"  # the halves, at once
+
+
+class Trouble(StrEnum):
+    """What an answer says about the account; also the reasons for which it is paused."""
+
+    AUTHENTICATION = "authentication"
+    SOURCE_ADDRESS = "source address"
+    ACCOUNT_DISABLED = "account disabled"
+    ORGANISATION_DISABLED = "organisation disabled"
+    BALANCE = "balance"
+    TIMESTAMP = "timestamp"
+    UNREACHABLE = "unreachable"
+
+
+class Attention(StrEnum):
+    """Why a person should look at a part: the values that ``by-attention`` is asked for."""
+
+    UNCONFIRMED = "UNCONFIRMED"
+    PROTOCOL = "PROTOCOL"
+    NO_TOKEN = "NO_TOKEN"  # noqa: S105  # an identifier of the platform's, no secret
+    GAVE_UP = "GAVE_UP"
+
+
+ADVICE = {
+    Attention.UNCONFIRMED: "The platform has seen this part's timestamp, or may have, but its answer was lost, so "
+    "the token is not known. It is never sent again by the system. Ask the platform's staff about the timestamp; "
+    "if it was not accepted, enqueue the mobiles again under a new id.",
+    Attention.PROTOCOL: "The platform refused the request as malformed or with an unknown state code: we and the "
+    "platform disagree on the protocol. Nothing was sent. Compare code and words with the interface's text, and "
+    "enqueue the mobiles again under a new id once it is mended.",
+    Attention.NO_TOKEN: "The platform accepted this part but named no token, so its delivery reports cannot be "
+    "matched to it. Ask the platform's staff for the token of this timestamp.",
+    Attention.GAVE_UP: "The queue's receives ran out before this part was finished; its message lies in the "
+    "dead-letter queue. Mend the cause, then redrive the queue: the part goes on where it stood.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """As much of a part's row as decisions need.
+
+    ``uses`` counts the requests that carried ``timestamp``; ``unanswered`` those of them without a written-down
+    answer. ``revision`` rises with every write of the row, ``claim`` names the worker that wrote it last.
+    """
+
+    state: State
+    fingerprint: str
+    revision: int
+    claim: str | None = None
+    lease_until: datetime | None = None
+    timestamp: str | None = None
+    uses: int = 0
+    unanswered: int = 0
+    attempts: int = 0
+
+
+# --- before a request -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The row is final: there is nothing to do."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Another worker's lease holds until ``until``."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """``validUntil`` has passed: the row becomes ``state`` and nothing is asked."""
+
+    state: State
+    attention: Attention | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Ask the platform with ``timestamp``, which ``uses`` requests will then have carried."""
+
+    timestamp: str
+    uses: int
+    unanswered: int
+    attempts: int
+
+
+type Step = Finished | Busy | Lapse | Submit
+
+
+def next_step(row: Standing | None, *, fresh: str, now: datetime, expires: datetime | None) -> Step:
+    """Return what may be done with a part whose row is ``row``; ``fresh`` is a timestamp never used before."""
+    if row and row.state.final:
+        return Finished(row.state)
+    if row and row.lease_until and now < row.lease_until:
+        return Busy(row.lease_until)
+    unanswered = row.unanswered if row else 0
+    if expires and expires <= now:
+        return _lapse(unanswered)
+    attempts = row.attempts + 1 if row else 1
+    if row and row.timestamp and must_repeat(row):
+        return Submit(row.timestamp, row.uses + 1, unanswered + 1, attempts)
+    return Submit(fresh, uses=1, unanswered=1, attempts=attempts)
+
+
+def must_repeat(row: Standing) -> bool:
+    """Return whether a further try carries the same timestamp: while any request that carried it is unanswered."""
+    return row.unanswered > 0
+
+
+def _lapse(unanswered: int) -> Lapse:
+    if unanswered:  # asking again, even only to learn what happened, could send it late
+        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED)
+    return Lapse(State.EXPIRED, None)
+
+
+# --- after a request --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came back for one request: ``answer`` is ``None`` when nothing readable did."""
+
+    answer: Answer | None
+    first_use: bool
+    mobiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table: when it holds, what the part's row says next, and what is to be done."""
+
+    when: Callable[[Outcome], bool]
+    state: State
+    then: Then
+    trouble: Trouble | None = None
+    attention: Attention | None = None
+
+
+def _code(*codes: int, first_use: bool | None = None) -> Callable[[Outcome], bool]:
+    def holds(outcome: Outcome) -> bool:
+        use_fits = first_use is None or outcome.first_use is first_use
+        return outcome.answer is not None and outcome.answer.state_code in codes and use_fits
+
+    return holds
+
+
+def _no_answer(outcome: Outcome) -> bool:
+    return outcome.answer is None
+
+
+def _accepted_without_token(outcome: Outcome) -> bool:
+    return outcome.answer is not None and outcome.answer.state_code == SUCCESS and not outcome.answer.token
+
+
+def _lone_invalid_number(outcome: Outcome) -> bool:
+    return _code(INVALID_NUMBERS)(outcome) and outcome.mobiles == 1
+
+
+def _anything(_: Outcome) -> bool:
+    return True
+
+
+# The first rule that holds counts. Beside the contract's table in section 2, row by row:
+TABLE = (
+    Rule(_accepted_without_token, State.ACCEPTED, Then.DONE, attention=Attention.NO_TOKEN),
+    Rule(_code(SUCCESS), State.ACCEPTED, Then.DONE),
+    Rule(_code(1, 210), State.WAITING, Then.LATER),
+    Rule(_code(TIMESTAMP_REFUSED, first_use=True), State.WAITING, Then.SOON, Trouble.TIMESTAMP),
+    Rule(_code(TIMESTAMP_REFUSED), State.UNCONFIRMED, Then.DONE, attention=Attention.UNCONFIRMED),
+    Rule(_code(200, 240), State.WAITING, Then.FRESH_SECRET, Trouble.AUTHENTICATION),
+    Rule(_code(220), State.WAITING, Then.LATER, Trouble.SOURCE_ADDRESS),
+    Rule(_code(250), State.WAITING, Then.LATER, Trouble.ACCOUNT_DISABLED),
+    Rule(_code(260), State.WAITING, Then.LATER, Trouble.ORGANISATION_DISABLED),
+    Rule(_code(400), State.WAITING, Then.LATER, Trouble.BALANCE),
+    Rule(_lone_invalid_number, State.REJECTED, Then.DONE),
+    Rule(_code(INVALID_NUMBERS), State.SPLIT, Then.SPLIT),
+    Rule(_code(300, 320, 330, 340), State.REJECTED, Then.DONE),
+    Rule(_no_answer, State.SUBMITTING, Then.LATER, Trouble.UNREACHABLE),
+    Rule(_anything, State.REJECTED, Then.DONE, attention=Attention.PROTOCOL),
+)
+
+
+def rule_for(outcome: Outcome) -> Rule:
+    """Return the one rule of :data:`TABLE` for what came back."""
+    return next(rule for rule in TABLE if rule.when(outcome))
+
+
+def unanswered_after(submitted: Submit, answer: Answer | None) -> int:
+    """Return how many requests with this timestamp stay unanswered: one fewer if this one was answered."""
+    return submitted.unanswered if answer is None else submitted.unanswered - 1

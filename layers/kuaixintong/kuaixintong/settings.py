@@ -1,0 +1,101 @@
+"""The environment, read in one place: one frozen value per function."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from kuaixintong.errors import SettingsMissing
+
+
+class _Environment:
+    """Reads variables and keeps count of what is wrong, so that one error names all of it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._faults: list[str] = []
+
+    def text(self, name: str) -> str:
+        value = self._environ.get(name, "")
+        if not value:
+            self._faults.append(f"{name} is missing")
+        return value
+
+    def whole(self, name: str) -> int:
+        return self._number(name, int, "a whole number")
+
+    def seconds(self, name: str) -> float:
+        return self._number(name, float, "a number of seconds")
+
+    def yes_or_no(self, name: str) -> bool:
+        value = self.text(name)
+        if value not in ("", "true", "false"):
+            self._faults.append(f"{name} must be true or false")
+        return value == "true"
+
+    def _number[N: (int, float)](self, name: str, kind: Callable[[str], N], rule: str) -> N:
+        value = self.text(name)
+        try:
+            number = kind(value or "1")
+        except ValueError:
+            number = kind("0")
+        if number <= 0:
+            self._faults.append(f"{name} must be {rule} above zero")
+        return number
+
+    def fault(self, sentence: str) -> None:
+        self._faults.append(sentence)
+
+    def check(self) -> None:
+        if self._faults:
+            raise SettingsMissing(f"The function's environment: {'; '.join(self._faults)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSettings:
+    """What the sender needs to know. Times are in seconds."""
+
+    platform_url: str
+    platform_secret_arn: str
+    sends_table: str
+    account_table: str
+    send_queue_url: str
+    dead_letter_queue_url: str
+    receive_limit: int
+    lease: float
+    retention: timedelta
+    store_content: bool
+    connect_timeout: float
+    answer_timeout: float
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read the environment. Raises :class:`SettingsMissing`, which names everything that is wrong."""
+        env = _Environment(environ)
+        settings = cls(
+            platform_url=env.text("PLATFORM_URL"),
+            platform_secret_arn=env.text("PLATFORM_SECRET_ARN"),
+            sends_table=env.text("SENDS_TABLE"),
+            account_table=env.text("ACCOUNT_TABLE"),
+            send_queue_url=env.text("SEND_QUEUE_URL"),
+            dead_letter_queue_url=env.text("DEAD_LETTER_QUEUE_URL"),
+            receive_limit=env.whole("RECEIVE_LIMIT"),
+            lease=env.seconds("LEASE_SECONDS"),
+            retention=timedelta(days=env.whole("RETENTION_DAYS")),
+            store_content=env.yes_or_no("STORE_CONTENT"),
+            connect_timeout=env.seconds("CONNECT_TIMEOUT_SECONDS"),
+            answer_timeout=env.seconds("ANSWER_TIMEOUT_SECONDS"),
+        )
+        env.check()
+        return settings
+
+    def check_lease(self, longest_life: float) -> None:
+        """Refuse to work with a lease that a function outlives: two workers could then hold one part at once.
+
+        ``longest_life`` is the seconds that the function has from now. Raises :class:`SettingsMissing`.
+        """
+        if self.lease <= longest_life:
+            raise SettingsMissing(
+                f"LEASE_SECONDS is {self.lease:g}, but the function can live {longest_life:g} seconds from here; "
+                "a claim has to outlive the worker that made it."
+            )

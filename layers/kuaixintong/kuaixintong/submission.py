@@ -1,0 +1,362 @@
+"""One queue message, from its first claim to its last result.
+
+The order of steps is the promise: the claim, with the timestamp in it, is written before the request goes out;
+the answer is written before the account is told; and the message leaves the queue only when every part's row is
+final. Wherever a worker is cut off, the row says what may have happened, and the message comes back.
+"""
+
+import json
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kuaixintong import beijing, ledger, sends
+from kuaixintong.admission import Admission, Paused, Ticket
+from kuaixintong.codes import Actor
+from kuaixintong.errors import KuaixintongError, NoAnswer, SendRefused
+from kuaixintong.ledger import Attention, Busy, Finished, Outcome, Rule, Standing, State, Then, Trouble
+from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.sends import Part, Send
+from kuaixintong.stores.queue import SendQueue
+from kuaixintong.stores.sends import Claimed, Conflict, Sends
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from kuaixintong.credentials import PlatformCredentials
+
+    class Platform(Protocol):
+        """What a submission needs of :class:`kuaixintong.client.PlatformClient`."""
+
+        def ask(self, request: Login | SendSm, credentials: "PlatformCredentials", timestamp: str) -> Answer: ...
+
+
+LONGEST_BACKOFF = 900.0
+"""Seconds between two tries of a message at the most."""
+
+_FIRST_BACKOFF = 2.0
+_SOON = 1.0
+_AFTER_A_PAUSE = 3.0
+"""Seconds over which the messages of a pause come back, so that they do not all come at once."""
+
+_TRIES_AT_ONCE = 3
+"""Requests for one part in one go: the first, and again where the secret has just changed."""
+
+
+def backoff(receive_count: int, chance: float) -> float:
+    """Return seconds until the next try: doubling with each receive, less up to half by ``chance`` (0 to 1)."""
+    whole = min(_FIRST_BACKOFF * 2.0 ** min(receive_count - 1, 16), LONGEST_BACKOFF)
+    return whole * (1 - chance / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """A message as the queue delivers it. ``receive_count`` is 1 on the first delivery."""
+
+    message_id: str
+    receipt_handle: str
+    body: str = field(repr=False)
+    receive_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Something is left to do, after ``delay`` seconds; ``all_parts`` if the other parts have to wait too."""
+
+    delay: float
+    why: str
+    all_parts: bool = True
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One delivery of one send, and what has become of it so far.
+
+    ``again`` stays ``None`` when the message has done its duty. ``states`` counts the parts that reached a state
+    in this delivery (a duplicate's too), ``pauses`` why the account was paused, ``attention`` what a person should look at.
+    """
+
+    send_id: str
+    receive_count: int
+    again: Again | None = None
+    states: Counter[State] = field(default_factory=Counter)
+    pauses: Counter[Trouble] = field(default_factory=Counter)
+    attention: Counter[Attention] = field(default_factory=Counter)
+    seen: dict[str, Standing] = field(default_factory=dict)
+    unfinished: list[Part] = field(default_factory=list)
+
+    def counts(self) -> Iterator[tuple[str, int]]:
+        """Yield the metrics of this delivery, by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
+        for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):
+            for value, count in counter.items():
+                yield kind + value.replace("_", " ").title().replace(" ", ""), count
+
+    def put_off(self, part: Part, again: Again) -> None:
+        """Note that ``part`` is not finished; the soonest of several delays counts."""
+        self.unfinished.append(part)
+        if self.again is None or again.delay < self.again.delay:
+            self.again = again
+
+
+class Submitter:
+    """Takes queue messages; safe between threads.
+
+    ``receive_limit`` is the delivery at which an unfinished message is put into the dead-letter queue;
+    ``longest_request`` is how many seconds one request can take with all its writing.
+    """
+
+    def __init__(
+        self,
+        *,
+        rows: Sends,
+        admission: Admission,
+        platform: "Platform",
+        queue: SendQueue,
+        receive_limit: int,
+        longest_request: float,
+        clock: Callable[[], datetime],
+        chance: Callable[[], float],
+    ) -> None:
+        self._rows = rows
+        self._admission = admission
+        self._platform = platform
+        self._queue = queue
+        self._receive_limit = receive_limit
+        self._longest_request = longest_request
+        self._clock = clock
+        self._chance = chance
+
+    def take(self, message: QueueMessage, time_left: Callable[[], float]) -> Delivery:
+        """Bring a message as far as it goes now; ``time_left`` returns the seconds until the function is killed.
+
+        What is left to do is postponed on the queue, also when a store or a secret fails.
+        """
+        try:
+            send = sends.parse(message.body, message.message_id)
+        except SendRefused as refused:
+            send_id = sends.send_id_of(message.body, message.message_id)
+            delivery = Delivery(send_id, message.receive_count)
+            self._or_again(delivery, lambda: self._refuse(message, refused, delivery))
+            stamped = message.body
+        else:
+            delivery = Delivery(send.send_id, message.receive_count)
+            self._or_again(delivery, lambda: self._walk_or_refuse(message, send, delivery, time_left))
+            stamped = _stamped(message.body, send.send_id)
+        if delivery.again and message.receive_count >= self._receive_limit:
+            self._queue.bury(stamped)
+            delivery.attention[Attention.GAVE_UP] += 1
+            delivery.again = None
+        if delivery.again:
+            self._queue.postpone(message.receipt_handle, delivery.again.delay)
+        return delivery
+
+    def _or_again(self, delivery: Delivery, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except KuaixintongError as error:  # its text is made to be shown: no content, no secret
+            delay = backoff(delivery.receive_count, self._chance())
+            delivery.again = Again(delay, f"{type(error).__name__}: {error}")
+
+    def _refuse(self, message: QueueMessage, refused: SendRefused, delivery: Delivery) -> None:
+        self._rows.refuse(delivery.send_id, message.message_id, refused.faults, message.body, now=self._clock())
+        delivery.states[State.REJECTED] += 1
+
+    def _walk_or_refuse(
+        self, message: QueueMessage, send: Send, delivery: Delivery, time_left: Callable[[], float]
+    ) -> None:
+        try:
+            self._walk(send, delivery, time_left)
+        except _IdTaken:
+            self._rows.refuse_conflict(send, message.message_id, message.body, now=self._clock())
+            delivery.send_id = message.message_id
+            delivery.states[State.REJECTED] += 1
+        if delivery.again and message.receive_count >= self._receive_limit:
+            for part in delivery.unfinished:
+                self._rows.give_up(send, part, now=self._clock())
+
+    # --- the parts of a send ------------------------------------------------------------------------------------
+
+    def _walk(self, send: Send, delivery: Delivery, time_left: Callable[[], float]) -> None:
+        if len(send.parts) > 1:
+            self._note_all(send, delivery)
+        todo = deque(send.parts)
+        while todo:
+            part = todo.popleft()
+            step = self._submit(send, part, delivery, time_left)
+            if isinstance(step, Again):
+                delivery.put_off(part, step)
+                if step.all_parts:
+                    delivery.unfinished.extend(todo)
+                    return
+            elif step is State.SPLIT:
+                todo.extendleft(reversed(part.halves()))
+
+    def _note_all(self, send: Send, delivery: Delivery) -> None:
+        """Write down all parts of a new send before the first is asked for, so that the table knows the whole.
+
+        Part 1 comes first: it is where two payloads under one id collide.
+        """
+        first, *others = send.parts
+        if self._note(send, first, delivery) is None:
+            for part in others:
+                self._note(send, part, delivery)
+
+    def _note(self, send: Send, part: Part, delivery: Delivery) -> Standing | None:
+        standing = self._rows.note(send, part, now=self._clock())
+        if isinstance(standing, Conflict):
+            raise _IdTaken
+        new = Standing(State.WAITING, send.fingerprint, revision=1)
+        delivery.seen[part.name] = standing or new
+        return standing
+
+    def _submit(self, send: Send, part: Part, delivery: Delivery, time_left: Callable[[], float]) -> State | Again:
+        if not part.mobiles:
+            self._note(send, part, delivery)
+            delivery.states[State.REJECTED] += 1
+            return State.REJECTED
+        for _ in range(_TRIES_AT_ONCE):
+            if send.expires and send.expires <= self._clock():
+                return self._lapse(send, part, delivery)
+            ticket = self._ticket(time_left)
+            if isinstance(ticket, Paused):
+                return self._wait(send, part, delivery, ticket)
+            if isinstance(ticket, Again):
+                return ticket
+            step = self._ask(send, part, delivery, ticket)
+            if step is not None:
+                return step
+        return Again(_SOON, "the secret keeps changing")
+
+    def _ticket(self, time_left: Callable[[], float]) -> Ticket | Paused | Again:
+        """Return permission for a request that can still end before the function is killed."""
+        if time_left() < self._longest_request:
+            return Again(0, "out of time")
+        try:
+            ticket = self._admission.enter()
+        except Paused as pause:
+            return pause
+        if time_left() < self._longest_request:  # entering can take as long as another thread's probe
+            self._admission.leave(ticket, answered=False, trouble=None, proof=False)
+            return Again(0, "out of time")
+        return ticket
+
+    def _lapse(self, send: Send, part: Part, delivery: Delivery) -> State | Again:
+        # An expired send never gets as far as a timestamp: the claim ends in a final row, or the part is busy.
+        held = self._rows.claim(
+            send, part, fresh="", claim=_new_claim(), now=self._clock(), known=delivery.seen.pop(part.name, None)
+        )
+        return self._not_ours(held, delivery)
+
+    def _wait(self, send: Send, part: Part, delivery: Delivery, pause: Paused) -> State | Again:
+        """Go back to the queue without a call, but not without a row."""
+        standing = self._note(send, part, delivery)
+        if standing and standing.state.final:
+            return standing.state
+        rest = (pause.until - self._clock()).total_seconds() + self._chance() * _AFTER_A_PAUSE
+        return self._in_time(send, Again(max(rest, 0), f"paused: {pause.reason or 'another worker probes'}"))
+
+    def _in_time(self, send: Send, again: Again) -> Again:
+        """Come back no later than ``validUntil``, so that the row says ``EXPIRED`` when it is."""
+        if send.expires is None:
+            return again
+        rest = (send.expires - self._clock()).total_seconds() + _SOON
+        return Again(min(again.delay, max(rest, 0)), again.why, again.all_parts)
+
+    # --- one request --------------------------------------------------------------------------------------------
+
+    def _ask(self, send: Send, part: Part, delivery: Delivery, ticket: Ticket) -> State | Again | None:
+        """Send one request and write down its answer; ``None`` means: once more, at once."""
+        answered, proof = False, False
+        trouble: Trouble | None = None
+        try:
+            held = self._rows.claim(
+                send,
+                part,
+                fresh=ticket.timestamp,
+                claim=_new_claim(),
+                now=self._clock(),
+                known=delivery.seen.pop(part.name, None),
+            )
+            if not isinstance(held, Claimed):
+                return self._not_ours(held, delivery)
+            answer = self._answer(send, part, held, ticket)
+            answered = answer is not None
+            rule = ledger.rule_for(Outcome(answer, held.submit.uses == 1, len(part.mobiles)))
+            self._write(send, part, held, rule, answer)
+            if rule.then is not Then.FRESH_SECRET or not self._admission.changed_secret(ticket):
+                trouble = rule.trouble
+            proof = answer is not None and answer.meaning.actor in (Actor.NOBODY, Actor.REQUEST)
+        finally:
+            paused = self._admission.leave(ticket, answered=answered, trouble=trouble, proof=proof)
+            if paused:
+                delivery.pauses[paused] += 1
+        delivery.states[rule.state] += 1
+        if rule.attention:
+            delivery.attention[rule.attention] += 1
+        return self._next(send, rule, trouble, delivery)
+
+    def _answer(self, send: Send, part: Part, held: Claimed, ticket: Ticket) -> Answer | None:
+        try:
+            return self._platform.ask(self._request(send, part), ticket.credentials, held.submit.timestamp)
+        except NoAnswer:
+            return None
+
+    def _request(self, send: Send, part: Part) -> SendSm:
+        # A time that passed while the message waited means "at once"; the platform would refuse it (330).
+        passed = send.at_time is None or beijing.parse(send.at_time) <= self._clock()
+        return SendSm(
+            mobiles=part.mobiles,
+            content=send.content,
+            at_time="" if passed else send.at_time or "",
+            daily_begin_time=send.daily_begin_time or "",
+            daily_end_time=send.daily_end_time or "",
+        )
+
+    def _write(self, send: Send, part: Part, held: Claimed, rule: Rule, answer: Answer | None) -> None:
+        if rule.then is Then.SPLIT and answer:
+            self._rows.split(send, part, held, answer, now=self._clock())
+        else:
+            self._rows.settle(send, part, held, rule, answer, now=self._clock())
+
+    def _next(self, send: Send, rule: Rule, trouble: Trouble | None, delivery: Delivery) -> State | Again | None:
+        match rule.then:
+            case Then.DONE | Then.SPLIT:
+                return rule.state
+            case Then.FRESH_SECRET if trouble is None:
+                return None
+            case Then.SOON:
+                return Again(_SOON, "timestamp refused")
+            case _:
+                delay = backoff(delivery.receive_count, self._chance())
+                return self._in_time(send, Again(delay, trouble or "the platform asks to come later"))
+
+    def _not_ours(self, held: Claimed | Finished | Busy | Conflict, delivery: Delivery) -> State | Again:
+        match held:
+            case Finished(state):
+                delivery.states[state] += 1
+                return state
+            case Busy(until):
+                rest = (until - self._clock()).total_seconds()
+                return Again(max(rest, 0) + _SOON, "another worker has it", all_parts=False)
+            case _:
+                raise _IdTaken
+
+
+class _IdTaken(Exception):
+    pass
+
+
+def _stamped(body: str, send_id: str) -> str:
+    """Return a body that carries its id, for the dead-letter queue.
+
+    A redrive gives a message another SQS id. Without an ``id`` of its own it would come back as another send, and
+    be sent twice; so no message goes there without one.
+    """
+    return json.dumps(json.loads(body) | {"id": send_id}, ensure_ascii=False)
+
+
+def _new_claim() -> str:
+    return uuid.uuid4().hex
