@@ -8,7 +8,7 @@ final. Wherever a worker is cut off, the row says what may have happened, and th
 import json
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -75,8 +75,8 @@ class Again:
 class Delivery:
     """One delivery of one send, and what has become of it so far.
 
-    ``again`` stays ``None`` when the message has done its duty. ``states`` counts the parts that reached a state
-    in this delivery (a duplicate's too), ``pauses`` why the account was paused, ``attention`` what a person should look at.
+    ``again`` stays ``None`` when the message has done its duty. ``states`` counts the states that parts were
+    brought to or found in, ``pauses`` why the account was paused, ``attention`` what a person should look at.
     """
 
     send_id: str
@@ -89,7 +89,7 @@ class Delivery:
     unfinished: list[Part] = field(default_factory=list)
 
     def counts(self) -> Iterator[tuple[str, int]]:
-        """Yield the metrics of this delivery, by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
+        """Yield this delivery's metrics by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
         for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):
             for value, count in counter.items():
                 yield kind + value.replace("_", " ").title().replace(" ", ""), count
@@ -137,9 +137,9 @@ class Submitter:
         try:
             send = sends.parse(message.body, message.message_id)
         except SendRefused as refused:
-            send_id = sends.send_id_of(message.body, message.message_id)
-            delivery = Delivery(send_id, message.receive_count)
-            self._or_again(delivery, lambda: self._refuse(message, refused, delivery))
+            faults = refused.faults
+            delivery = Delivery(sends.send_id_of(message.body, message.message_id), message.receive_count)
+            self._or_again(delivery, lambda: self._refuse(message, faults, delivery))
             stamped = message.body
         else:
             delivery = Delivery(send.send_id, message.receive_count)
@@ -160,8 +160,8 @@ class Submitter:
             delay = backoff(delivery.receive_count, self._chance())
             delivery.again = Again(delay, f"{type(error).__name__}: {error}")
 
-    def _refuse(self, message: QueueMessage, refused: SendRefused, delivery: Delivery) -> None:
-        self._rows.refuse(delivery.send_id, message.message_id, refused.faults, message.body, now=self._clock())
+    def _refuse(self, message: QueueMessage, faults: Sequence[str], delivery: Delivery) -> None:
+        self._rows.refuse(delivery.send_id, message.message_id, faults, message.body, now=self._clock())
         delivery.states[State.REJECTED] += 1
 
     def _walk_or_refuse(
