@@ -1,0 +1,168 @@
+"""A sender's world in one thread: its real code, the simulator's platform, moto's tables, a queue on paper.
+
+Time stands still until a test moves it, and chance is a constant, so that every run is the same run.
+"""
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from kuaixintong.admission import Admission
+from kuaixintong.codec import decode_answer, encode
+from kuaixintong.credentials import CachedSecret, PlatformCredentials
+from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.dynamo import from_item
+from kuaixintong.stores.queue import SendQueue
+from kuaixintong.stores.sends import Sends
+from kuaixintong.submission import Delivery, QueueMessage, Submitter
+from local.simulator.platform import Platform
+from local.simulator.settings import Settings
+from tests.template import create_tables
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+CID, UID, PWD = "12345678", "test", "secret"
+LEASE = timedelta(seconds=90)
+START = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+
+
+class PaperQueue(SendQueue):
+    """Writes down what would be asked of SQS."""
+
+    def __init__(self) -> None:
+        self.postponed: list[tuple[str, float]] = []
+        self.buried: list[dict[str, Any]] = []
+
+    def postpone(self, receipt_handle: str, seconds: float) -> None:
+        self.postponed.append((receipt_handle, seconds))
+
+    def bury(self, body: str) -> None:
+        self.buried.append(json.loads(body))
+
+
+class DirectLine:
+    """The platform without HTTP between: the layer's codec on one side, the simulator's own on the other."""
+
+    def __init__(self, platform: Platform, clock: Callable[[], datetime]) -> None:
+        self._platform = platform
+        self._clock = clock
+        self.requests: list[dict[str, Any]] = []
+
+    def ask(self, request: Login | SendSm, credentials: PlatformCredentials, timestamp: str) -> Answer:
+        fields = encode(request, credentials, timestamp)
+        self.requests.append(json.loads(fields["message"]))
+        return decode_answer(self.act(fields))
+
+    def act(self, fields: dict[str, str]) -> bytes:
+        """Let the platform act on a request; return its answer's bytes."""
+        return self._platform.receive(fields, self._clock()).answer.body
+
+
+@dataclass
+class World:
+    """One account, its tables and its platform. Needs moto switched on."""
+
+    settings: Settings = field(default_factory=lambda: Settings(cid=CID, uid=UID, pwd=PWD, balance=10_000_000))
+    receive_limit: int = 500
+    store_content: bool = True
+    now: datetime = START
+    queue: PaperQueue = field(default_factory=PaperQueue)
+
+    def __post_init__(self) -> None:
+        self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
+        self.secrets: SecretsManagerClient = boto3.client("secretsmanager")
+        self.tables = create_tables(self.dynamodb, prefix=f"{uuid.uuid4().hex[:8]}-")
+        secret = {"cid": CID, "uid": UID, "pwd": PWD}
+        self.secret_arn = self.secrets.create_secret(Name=uuid.uuid4().hex, SecretString=json.dumps(secret))["ARN"]
+        self.platform = Platform(self.settings)
+        self.line = DirectLine(self.platform, lambda: self.now)
+        self.rows = self.new_rows()
+        self.sender = self.new_sender()
+
+    # --- processes ----------------------------------------------------------------------------------------------
+
+    def new_rows(self, kind: type[Sends] = Sends) -> Sends:
+        """The Sends store as a new process has it."""
+        return kind(
+            self.dynamodb,
+            self.tables["SendsTable"],
+            retention=timedelta(days=180),
+            lease=LEASE,
+            store_content=self.store_content,
+        )
+
+    def new_sender(self) -> Submitter:
+        """A sender as a new process has it: nothing cached, no connection open."""
+        return Submitter(
+            rows=self.rows,
+            admission=Admission(
+                Accounts(self.dynamodb, self.tables["AccountTable"]),
+                CachedSecret(
+                    self.secrets, self.secret_arn, PlatformCredentials, monotonic=lambda: self.now.timestamp()
+                ),
+                clock=lambda: self.now,
+                monotonic=lambda: self.now.timestamp(),
+            ),
+            platform=self.line,
+            queue=self.queue,
+            receive_limit=self.receive_limit,
+            longest_request=1.0,
+            clock=lambda: self.now,
+            chance=lambda: 0.5,
+        )
+
+    # --- what a test does ---------------------------------------------------------------------------------------
+
+    def deliver(
+        self, body: dict[str, Any] | str, *, message_id: str = "m-1", receive_count: int = 1, seconds: float = 60
+    ) -> Delivery:
+        """Deliver one message to the sender, which has ``seconds`` to live."""
+        text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        return self.sender.take(QueueMessage(message_id, "receipt", text, receive_count), lambda: seconds)
+
+    def deliver_until_done(self, body: dict[str, Any] | str, *, most: int = 20, message_id: str = "m-1") -> int:
+        """Deliver as the queue would, time passing as asked for; return how many deliveries it took."""
+        for count in range(1, most + 1):
+            delivery = self.deliver(body, message_id=message_id, receive_count=count)
+            if delivery.again is None:
+                return count
+            self.now += timedelta(seconds=delivery.again.delay + 0.001)
+        raise AssertionError(f"not done after {most} deliveries: {delivery.again}")
+
+    def pass_time(self, **length: float) -> None:
+        """Move the clock by a ``timedelta``."""
+        self.now += timedelta(**length)
+
+    def change_secret(self, pwd: str) -> None:
+        """Rotate the platform secret on our side alone."""
+        values = {"cid": CID, "uid": UID, "pwd": pwd}
+        self.secrets.put_secret_value(SecretId=self.secret_arn, SecretString=json.dumps(values))
+
+    # --- what a test looks at -----------------------------------------------------------------------------------
+
+    def all_rows(self) -> list[dict[str, Any]]:
+        """Every row of Sends, by send and part."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.tables["SendsTable"])
+        rows = [from_item(item) for page in pages for item in page["Items"]]
+        return sorted(rows, key=lambda row: (row["send_id"], row["part"]))
+
+    def row(self, send_id: str = "m-1", part: str = "1") -> dict[str, Any]:
+        """One row of Sends; fails if it is not there."""
+        return next(row for row in self.all_rows() if (row["send_id"], row["part"]) == (send_id, part))
+
+    def account(self) -> dict[str, Any]:
+        """The account's row."""
+        key = {"cid": {"S": CID}}
+        return from_item(self.dynamodb.get_item(TableName=self.tables["AccountTable"], Key=key)["Item"])
+
+    def accepted(self) -> list[str]:
+        """Every mobile that the platform has taken an SMS for, as often as it has."""
+        return [mobile for message in self.platform.messages for mobile in message.mobiles]
