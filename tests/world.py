@@ -83,9 +83,15 @@ class World:
         secret = {"cid": CID, "uid": UID, "pwd": PWD}
         self.secret_arn = self.secrets.create_secret(Name=uuid.uuid4().hex, SecretString=json.dumps(secret))["ARN"]
         self.platform = Platform(self.settings)
-        self.line = DirectLine(self.platform, lambda: self.now)
+        self.line = DirectLine(self.platform, self._clock)
         self.rows = self.new_rows()
         self.sender = self.new_sender()
+
+    def _clock(self) -> datetime:
+        return self.now
+
+    def _seconds(self) -> float:
+        return self.now.timestamp()
 
     # --- processes ----------------------------------------------------------------------------------------------
 
@@ -105,17 +111,15 @@ class World:
             rows=self.rows,
             admission=Admission(
                 Accounts(self.dynamodb, self.tables["AccountTable"]),
-                CachedSecret(
-                    self.secrets, self.secret_arn, PlatformCredentials, monotonic=lambda: self.now.timestamp()
-                ),
-                clock=lambda: self.now,
-                monotonic=lambda: self.now.timestamp(),
+                CachedSecret(self.secrets, self.secret_arn, PlatformCredentials, monotonic=self._seconds),
+                clock=self._clock,
+                monotonic=self._seconds,
             ),
             platform=self.line,
             queue=self.queue,
             receive_limit=self.receive_limit,
             longest_request=1.0,
-            clock=lambda: self.now,
+            clock=self._clock,
             chance=lambda: 0.5,
         )
 
