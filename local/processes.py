@@ -1,0 +1,170 @@
+"""Processes that are started here, recorded, and stopped for certain: those and no others.
+
+A process is known by its id and its start time, so that an id which the system has given to somebody else is
+never signalled.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+import psutil
+
+_PATIENCE = 8.0  # seconds that a process may take to end after SIGTERM
+_TAIL = 25  # lines of a log that an error quotes
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_ours: dict[int, subprocess.Popen[bytes]] = {}  # children to be waited for, or they stay as zombies
+
+
+class Failed(Exception):
+    """Something that had to happen did not; the text is a sentence for a person, with the end of the log."""
+
+    @classmethod
+    def with_log(cls, sentence: str, log: Path) -> Self:
+        """Make it from a sentence and the file that tells more."""
+        lines = log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []
+        quoted = "\n".join(f"    {line}" for line in lines[-_TAIL:])
+        return cls(f"{sentence}\nThe end of {log.name}:\n{quoted}")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A running process. ``started`` is its start time in seconds since 1970, as the system tells it."""
+
+    name: str
+    pid: int
+    started: float
+
+    @classmethod
+    def current(cls) -> Self:
+        """Return this very process."""
+        return cls("owner", os.getpid(), psutil.Process().create_time())
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs; a process that has ended and was not waited for does not."""
+        return self._found() is not None
+
+    def stop(self) -> None:
+        """End it and its children: SIGTERM, some patience, SIGKILL. Does nothing if it has ended."""
+        if process := self._found():
+            family = [*_children(process), process]
+            _signal(process.terminate)
+            psutil.wait_procs([process], timeout=_PATIENCE)
+            for each in family:
+                _signal(each.kill)
+            psutil.wait_procs(family, timeout=_PATIENCE)
+        if child := _ours.pop(self.pid, None):
+            child.wait(_PATIENCE)
+
+    def _found(self) -> psutil.Process | None:
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < 0.05
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _signal(send: Callable[[], None]) -> None:
+    with suppress(psutil.NoSuchProcess):  # it was quicker
+        send()
+
+
+def start(name: str, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path) -> Process:
+    """Start a process in a session of its own, so that a Ctrl-C meant for us does not reach it first.
+
+    What it prints goes to the end of ``log``.
+    """
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _ours[child.pid] = child
+    return Process(name, child.pid, psutil.Process(child.pid).create_time())
+
+
+def run(
+    name: str, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path, seconds: float
+) -> None:
+    """Run a command to its end. Raises :class:`Failed` if that is not a good one within ``seconds``."""
+    process = start(name, command, log=log, env=env, cwd=cwd)
+    try:
+        status = _ours[process.pid].wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise Failed.with_log(f"{name} took longer than {seconds:.0f} s.", log) from None
+    finally:
+        process.stop()
+    if status != 0:
+        raise Failed.with_log(f"{name} ended with status {status}.", log)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until[T](condition: Callable[[], T], what: str, *, seconds: float = 20.0, pause: float = 0.05) -> T:
+    """Return the condition's first truthy value. Raises :class:`Failed`, which names ``what`` did not come."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise Failed(f"{what}: not within {seconds:.0f} s.")
+        time.sleep(pause)
+    return value
+
+
+@contextmanager
+def stopping_cleanly() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into ``SystemExit`` while the block lasts, so that ``finally`` and ``with`` work."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in _STOPPING if number != signal.SIGINT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Be deaf to Ctrl-C and its like while the block cleans up: a second, impatient one must not cut it off."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's business
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,354 @@
+"""A whole deployment on this machine: emulated AWS, and the real ``sam build`` and ``sam deploy`` into it.
+
+::
+
+    with LocalStack("demo", platform_url="http://127.0.0.1:8180/webservice/http/service") as stack:
+        stack.fill_in_platform_secret(cid="12345678", uid="test", pwd="secret")
+        stack.aws.sqs.send_message(QueueUrl=stack.outputs["SendQueueUrl"], MessageBody=body)
+
+Everything that a stack writes is in ``.local/<name>-<process id>/``: logs, the emulator's temporary files, and
+``state.json``, by which ``make down`` knows the processes to stop. Stacks run side by side, on ports of their own.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import boto3
+import requests
+from botocore.config import Config
+
+from local import processes
+from local.processes import Failed, Process
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+ROOT = Path(__file__).parent.parent
+TOOLS = ROOT / ".venv" / "tools"
+WORKPLACE = ROOT / ".local"
+
+REGION = "us-east-1"
+STAGE = "local"
+
+_BUILD = WORKPLACE / "sam"  # shared by all stacks, so that a second build is quick
+_BUILD_SECONDS = 300.0  # a first build fetches the layer's packages
+_DEPLOY_SECONDS = 180.0
+_START_SECONDS = 30.0
+
+type Say = Callable[[str], None]
+
+
+class Clients:
+    """boto3 clients of one emulator, made when first asked for. Safe between threads."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._endpoint = environment["AWS_ENDPOINT_URL"]
+        self._session = boto3.Session(
+            environment["AWS_ACCESS_KEY_ID"],
+            environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=environment["AWS_DEFAULT_REGION"],
+        )
+
+    def _client(self, service: Any) -> Any:
+        config = Config(max_pool_connections=64, read_timeout=60, retries={"mode": "standard"})
+        return self._session.client(service, endpoint_url=self._endpoint, config=config)
+
+    @cached_property
+    def cloudformation(self) -> "CloudFormationClient":
+        """CloudFormation."""
+        return self._client("cloudformation")  # type: ignore[no-any-return]
+
+    @cached_property
+    def cloudwatch(self) -> "CloudWatchClient":
+        """CloudWatch, metrics and alarms."""
+        return self._client("cloudwatch")  # type: ignore[no-any-return]
+
+    @cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        """DynamoDB."""
+        return self._client("dynamodb")  # type: ignore[no-any-return]
+
+    @cached_property
+    def functions(self) -> "LambdaClient":
+        """Lambda."""
+        return self._client("lambda")  # type: ignore[no-any-return]
+
+    @cached_property
+    def logs(self) -> "CloudWatchLogsClient":
+        """CloudWatch Logs."""
+        return self._client("logs")  # type: ignore[no-any-return]
+
+    @cached_property
+    def secrets(self) -> "SecretsManagerClient":
+        """Secrets Manager."""
+        return self._client("secretsmanager")  # type: ignore[no-any-return]
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """SQS."""
+        return self._client("sqs")  # type: ignore[no-any-return]
+
+
+class LocalStack:
+    """One emulator with one deployment in it; everything is up when the ``with`` block begins.
+
+    ``parameters`` are the template's, beside ``Stage``, ``PlatformUrl`` and ``Architecture``. With ``enforce_iam``
+    the functions may do what their roles allow and no more. ``say`` is told each step. Raises
+    :class:`local.processes.Failed` with the end of the log that tells why.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        platform_url: str,
+        parameters: Mapping[str, str] | None = None,
+        enforce_iam: bool = False,
+        say: Say = lambda _step: None,
+    ) -> None:
+        self.name = name
+        self.folder = WORKPLACE / f"{name}-{os.getpid()}"
+        self.outputs: Mapping[str, str] = {}
+        self._parameters = {
+            "Stage": STAGE,
+            "PlatformUrl": platform_url,
+            "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
+            **(parameters or {}),
+        }
+        self._enforce_iam = enforce_iam
+        self._say = say
+        self._port = processes.free_port()
+        self._processes: list[Process] = []
+        self._kept = False
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._kept or error:
+            self.stop()
+
+    def _start(self) -> None:
+        clear_leftovers(self._say)
+        (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
+        self._say("Starting emulated AWS")
+        self._start_emulator()
+        self.deploy()
+
+    def stop(self) -> None:
+        """Stop every process of this stack and remove its folder."""
+        with processes.undisturbed():
+            for process in reversed(self._processes):
+                process.stop()
+            self._processes.clear()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def keep(self) -> None:
+        """Let the stack outlive this process, until ``make down``."""
+        self._kept = True
+        self._write_state()
+
+    @property
+    def endpoint(self) -> str:
+        """Where the emulated AWS answers."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the AWS CLI, boto3 and SAM need in their environment to talk to this stack."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    @cached_property
+    def aws(self) -> Clients:
+        """Clients of the emulated AWS."""
+        return Clients(self.environment)
+
+    @property
+    def push_url(self) -> str:
+        """The deployed push URL as it can be reached here: the emulator stands in for API Gateway's host name."""
+        url = urlsplit(self.outputs["PushUrl"])
+        api = (url.hostname or "").partition(".")[0]
+        return f"{self.endpoint}/_aws/execute-api/{api}{url.path}"
+
+    def push_credentials(self) -> dict[str, str]:
+        """Return what pushes must carry, ``{"uid", "pwd"}``, as generated at deploy."""
+        value = self.aws.secrets.get_secret_value(SecretId=self.outputs["PushSecretArn"])
+        credentials: dict[str, str] = json.loads(value["SecretString"])
+        return credentials
+
+    def fill_in_platform_secret(self, *, cid: str, uid: str, pwd: str) -> None:
+        """Do what an operator does after the first deploy."""
+        self.aws.secrets.put_secret_value(
+            SecretId=self.outputs["PlatformSecretArn"],
+            SecretString=json.dumps({"cid": cid, "uid": uid, "pwd": pwd}),
+        )
+
+    def deploy(self, **changes: str) -> None:
+        """Build and deploy the project as it is now, with ``changes`` to the parameters. Can be repeated."""
+        self._parameters |= changes
+        with _one_at_a_time():
+            self._say("sam build")
+            self._sam(
+                "build", "--cached", "--parallel", "--template", ROOT / "template.yaml", seconds=_BUILD_SECONDS
+            )
+            self._say("sam deploy")
+            self._sam(
+                "deploy",
+                *("--stack-name", self.name),
+                *("--capabilities", "CAPABILITY_IAM"),
+                *("--resolve-s3", "--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+                seconds=_DEPLOY_SECONDS,
+            )
+        self._read_outputs()
+        self._mend_concurrency()
+
+    def start_process(self, name: str, *command: str | Path, env: Mapping[str, str] | None = None) -> Process:
+        """Start another process that belongs to the stack and stops with it."""
+        process = processes.start(
+            name,
+            command,
+            log=self.folder / f"{name}.log",
+            env={**_neutral_environment(), **(env or {})},
+            cwd=ROOT,
+        )
+        self._processes.append(process)
+        self._write_state()
+        return process
+
+    def wait_for(self, process: Process, url: str) -> None:
+        """Return when ``url`` answers 200. Raises :class:`Failed` if the process ends or takes too long."""
+
+        def answers() -> bool:
+            if not process.alive:
+                raise Failed.with_log(f"{process.name} has ended.", self.folder / f"{process.name}.log")
+            try:
+                return requests.get(url, timeout=2).ok
+            except requests.RequestException:
+                return False
+
+        processes.wait_until(answers, f"{process.name} is ready", seconds=_START_SECONDS)
+
+    def _start_emulator(self) -> None:
+        ministack = TOOLS / "ministack" / "bin" / "ministack"
+        if not ministack.exists():
+            raise Failed(f"{ministack.relative_to(ROOT)} is missing; `make up` and `make demo` install it.")
+        process = self.start_process(
+            "ministack",
+            ministack,
+            env={
+                "GATEWAY_PORT": str(self._port),
+                "BIND_HOST": "127.0.0.1",
+                "MINISTACK_HOST": "127.0.0.1",
+                "MINISTACK_REGION": REGION,
+                "TMPDIR": str(self.folder / "tmp"),
+                "AUTH": "true" if self._enforce_iam else "false",
+                "IOT_MTLS_ENABLED": "0",
+                "SFTP_ENABLED": "0",
+            },
+        )
+        self.wait_for(process, f"{self.endpoint}/_ministack/ready")
+
+    def _sam(self, command: str, *arguments: str | Path, seconds: float) -> None:
+        sam = TOOLS / "sam" / "bin" / "sam"
+        overrides = [f"{name}={value}" for name, value in self._parameters.items()]
+        _BUILD.mkdir(parents=True, exist_ok=True)
+        processes.run(
+            f"sam {command}",
+            [sam, command, *arguments, "--parameter-overrides", *overrides],
+            log=self.folder / f"sam-{command}.log",
+            env={
+                **_neutral_environment(),
+                **self.environment,
+                # sam build asks for a Python of the functions' version, with pip, on the PATH
+                "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+                "SAM_CLI_TELEMETRY": "0",
+                "SAM_CLI_POLL_DELAY": "0.2",
+            },
+            cwd=_BUILD,  # SAM keeps what it builds in the folder that it is started in
+            seconds=seconds,
+        )
+
+    def _read_outputs(self) -> None:
+        stack = self.aws.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+        self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+        self._write_state()
+
+    def _mend_concurrency(self) -> None:
+        """Write MaximumConcurrency once more, as a number: MiniStack 1.5 keeps a parameter's as text, and stumbles.
+
+        The rest of what comes from parameters it reads as numbers by itself.
+        """
+        for mapping in self.aws.functions.list_event_source_mappings()["EventSourceMappings"]:
+            if scaling := mapping.get("ScalingConfig"):
+                self.aws.functions.update_event_source_mapping(
+                    UUID=mapping["UUID"],
+                    ScalingConfig={"MaximumConcurrency": int(scaling["MaximumConcurrency"])},
+                )
+
+    def _write_state(self) -> None:
+        state = {
+            "name": self.name,
+            "owner": None if self._kept else asdict(Process.current()),
+            "processes": [asdict(process) for process in self._processes],
+        }
+        (self.folder / "state.json").write_text(json.dumps(state, indent=2), "utf-8")
+
+
+def clear_leftovers(say: Say, *, kept_too: bool = False) -> int:
+    """Stop the stacks whose owner was killed before it could, with ``kept_too`` the kept ones; return how many."""
+    cleared = 0
+    for path in sorted(WORKPLACE.glob("*/state.json")):
+        state = json.loads(path.read_text("utf-8"))
+        owner = state["owner"]
+        if Process(**owner).alive if owner else not kept_too:
+            continue
+        say(f"Stopping {path.parent.name}")
+        for process in reversed(state["processes"]):
+            Process(**process).stop()
+        shutil.rmtree(path.parent, ignore_errors=True)
+        cleared += 1
+    return cleared
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Keep stacks of other processes from building while this one builds and uploads."""
+    WORKPLACE.mkdir(exist_ok=True)
+    with (WORKPLACE / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _neutral_environment() -> dict[str, str]:
+    """Return this process's environment without anything that could lead to a real AWS account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
