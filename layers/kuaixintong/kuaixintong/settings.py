@@ -99,3 +99,22 @@ class SenderSettings:
                 f"LEASE_SECONDS is {self.lease:g}, but the function can live {longest_life:g} seconds from here; "
                 "a claim has to outlive the worker that made it."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class TableNames:
+    """The tables of the read side: the stack's outputs of the same names."""
+
+    sends: str
+    reports: str
+    inbound: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read the environment. Raises :class:`SettingsMissing`, which names everything that is missing."""
+        env = _Environment(environ)
+        names = cls(
+            sends=env.text("SENDS_TABLE"), reports=env.text("REPORTS_TABLE"), inbound=env.text("INBOUND_TABLE")
+        )
+        env.check()
+        return names
