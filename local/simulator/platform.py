@@ -154,7 +154,10 @@ def segments(content: str) -> int:
 
 
 def reports_of(message: Message, settings: Settings) -> Iterator[Report]:
-    """Yield an accepted message's reports in the order of its mobiles, lazily."""
+    """Yield an accepted message's reports in the order of its mobiles, lazily.
+
+    Time is not played: what waits for its ``atTime`` or daily window is reported like what goes out at once.
+    """
     pieces = 1 if settings.segment_reports is Segments.WHOLE else message.segments
     for mobile in message.mobiles:
         failure = settings.failing_mobiles.get(mobile)

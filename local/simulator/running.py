@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,21 +29,35 @@ class RunningSimulator:
     """Safe to call from any thread. Make it with :func:`running_simulator`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._loop = asyncio.new_event_loop()
         self._simulator = Simulator(settings)
-        self._thread = threading.Thread(target=self._loop.run_forever, name="simulator", daemon=True)
+        self._loop: Future[asyncio.AbstractEventLoop] = Future()
+        self._told_to_stop = asyncio.Event()
+        self._thread: threading.Thread | None = None
 
     def start(self, port: int = 0, control_port: int = 0) -> None:
-        """Start thread and server; it listens when this returns."""
+        """Start thread and server; it listens when this returns. Raises ``OSError`` for a port that is taken."""
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(port, control_port)), name="simulator", daemon=True
+        )
         self._thread.start()
-        self._await(self._simulator.start(port, control_port))
+        self._loop.result(_CALL_TIMEOUT)
 
     def stop(self) -> None:
         """Stop server and thread."""
-        self._await(self._simulator.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._thread is None or self._loop.exception(_CALL_TIMEOUT) is not None:
+            return  # it never ran
+        self._call(self._told_to_stop.set)
         self._thread.join(_CALL_TIMEOUT)
-        self._loop.close()
+
+    async def _serve(self, port: int, control_port: int) -> None:
+        try:
+            await self._simulator.start(port, control_port)
+            self._loop.set_result(asyncio.get_running_loop())
+            await self._told_to_stop.wait()
+        except OSError as error:
+            self._loop.set_exception(error)
+        finally:
+            await self._simulator.stop()
 
     @property
     def url(self) -> str:
@@ -122,7 +137,7 @@ class RunningSimulator:
         return self._await(call())
 
     def _await[T](self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_TIMEOUT)
+        return asyncio.run_coroutine_threadsafe(work, self._loop.result(0)).result(_CALL_TIMEOUT)
 
 
 @contextmanager

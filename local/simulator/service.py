@@ -93,9 +93,9 @@ class Service:
         record.fault = fault.label
         return await self._carry_out(fault, exchange)
 
-    def release(self, count: int | None = None) -> int:
+    def release(self) -> int:
         """Let the platform act on late requests, in order of arrival, now; return how many it were."""
-        released = self._late[:count]
+        released = [*self._late]
         for exchange in released:
             self._act_late(exchange)
         return len(released)
@@ -186,7 +186,7 @@ class Service:
 
 
 async def _form_fields(request: web.Request) -> dict[str, str]:
-    """Return the fields of a form body; of a repeated one the first, as a servlet does.
+    """Return the fields of a form body, none of any other body; of a repeated one the first, as a servlet does.
 
     What is no UTF-8 becomes half surrogate pairs, which the platform then refuses as no JSON.
     """
