@@ -78,6 +78,7 @@ MIRROR = $${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get g
 
 .venv/marks/dev: requirements/dev.txt .venv/marks/uv
 	@export UV_DEFAULT_INDEX="$(MIRROR)" && $(SYNC) --python $(PYTHON) $<
+	@echo "$(CURDIR)/layers/kuaixintong" > "$$($(PYTHON) -c 'import site; print(site.getsitepackages()[0])')/layer.pth"
 	@touch $@
 
 .venv/marks/%: requirements/%.txt .venv/marks/uv

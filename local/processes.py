@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Self
 
 import psutil
 
 _PATIENCE = 8.0  # seconds that a process may take to end after SIGTERM
-_TAIL = 25  # lines of a log that an error quotes
+_TAIL = 25  # lines of a log that an error quotes …
+_WIDEST = 500  # … and characters of each
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -28,14 +28,23 @@ _ours: dict[int, subprocess.Popen[bytes]] = {}  # children to be waited for, or 
 
 
 class Failed(Exception):
-    """Something that had to happen did not; the text is a sentence for a person, with the end of the log."""
+    """Something that had to happen did not: a sentence for a person, with the ends of the logs that tell why."""
 
-    @classmethod
-    def with_log(cls, sentence: str, log: Path) -> Self:
-        """Make it from a sentence and the file that tells more."""
-        lines = log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []
-        quoted = "\n".join(f"    {line}" for line in lines[-_TAIL:])
-        return cls(f"{sentence}\nThe end of {log.name}:\n{quoted}")
+    def __init__(self, sentence: str, log: Path | None = None) -> None:
+        super().__init__(sentence)
+        if log:
+            self.quote(log)
+
+    def quote(self, log: Path) -> None:
+        """Add the end of a log."""
+        if log.exists():
+            lines = log.read_text("utf-8", errors="replace").splitlines()[-_TAIL:]
+            self.add_note("\n".join([f"The end of {log.name}:", *(f"    {line[:_WIDEST]}" for line in lines)]))
+
+    @property
+    def explained(self) -> str:
+        """The sentence with the logs."""
+        return "\n".join([str(self), *getattr(self, "__notes__", ())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class Process:
     started: float
 
     @classmethod
-    def current(cls) -> Self:
+    def current(cls) -> "Process":
         """Return this very process."""
         return cls("owner", os.getpid(), psutil.Process().create_time())
 
@@ -116,11 +125,11 @@ def run(
     try:
         status = _ours[process.pid].wait(seconds)
     except subprocess.TimeoutExpired:
-        raise Failed.with_log(f"{name} took longer than {seconds:.0f} s.", log) from None
+        raise Failed(f"{name} took longer than {seconds:.0f} s.", log) from None
     finally:
         process.stop()
     if status != 0:
-        raise Failed.with_log(f"{name} ended with status {status}.", log)
+        raise Failed(f"{name} ended with status {status}.", log)
 
 
 def free_port() -> int:
@@ -131,7 +140,9 @@ def free_port() -> int:
         return port
 
 
-def wait_until[T](condition: Callable[[], T], what: str, *, seconds: float = 20.0, pause: float = 0.05) -> T:
+def wait_until[T](
+    condition: Callable[[], T | None], what: str, *, seconds: float = 20.0, pause: float = 0.05
+) -> T:
     """Return the condition's first truthy value. Raises :class:`Failed`, which names ``what`` did not come."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

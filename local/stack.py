@@ -111,7 +111,8 @@ class LocalStack:
 
     ``parameters`` are the template's, beside ``Stage``, ``PlatformUrl`` and ``Architecture``. With ``enforce_iam``
     the functions may do what their roles allow and no more. ``say`` is told each step. Raises
-    :class:`local.processes.Failed` with the end of the log that tells why.
+    :class:`local.processes.Failed` with the end of the log that tells why, and adds the emulator's to one that
+    leaves the block.
     """
 
     def __init__(
@@ -149,7 +150,9 @@ class LocalStack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._kept or error:
+        if isinstance(error, Failed):
+            error.quote(self.folder / "ministack.log")
+        if error or not self._kept:
             self.stop()
 
     def _start(self) -> None:
@@ -249,7 +252,7 @@ class LocalStack:
 
         def answers() -> bool:
             if not process.alive:
-                raise Failed.with_log(f"{process.name} has ended.", self.folder / f"{process.name}.log")
+                raise Failed(f"{process.name} has ended.", self.folder / f"{process.name}.log")
             try:
                 return requests.get(url, timeout=2).ok
             except requests.RequestException:
@@ -303,10 +306,7 @@ class LocalStack:
         self._write_state()
 
     def _mend_concurrency(self) -> None:
-        """Write MaximumConcurrency once more, as a number: MiniStack 1.5 keeps a parameter's as text, and stumbles.
-
-        The rest of what comes from parameters it reads as numbers by itself.
-        """
+        """Write MaximumConcurrency once more, as a number: MiniStack 1.5 stumbles on the text of a parameter."""
         for mapping in self.aws.functions.list_event_source_mappings()["EventSourceMappings"]:
             if scaling := mapping.get("ScalingConfig"):
                 self.aws.functions.update_event_source_mapping(
@@ -323,20 +323,29 @@ class LocalStack:
         (self.folder / "state.json").write_text(json.dumps(state, indent=2), "utf-8")
 
 
+def kept_stacks() -> list[str]:
+    """Return the names of the stacks that outlive the process which started them."""
+    return [name for name, state in _recorded() if not state["owner"]]
+
+
 def clear_leftovers(say: Say, *, kept_too: bool = False) -> int:
     """Stop the stacks whose owner was killed before it could, with ``kept_too`` the kept ones; return how many."""
-    cleared = 0
-    for path in sorted(WORKPLACE.glob("*/state.json")):
-        state = json.loads(path.read_text("utf-8"))
-        owner = state["owner"]
-        if Process(**owner).alive if owner else not kept_too:
-            continue
-        say(f"Stopping {path.parent.name}")
+    stray = [
+        (name, state)
+        for name, state in _recorded()
+        if (not Process(**state["owner"]).alive if state["owner"] else kept_too)
+    ]
+    for name, state in stray:
+        say(f"Stopping {name}")
         for process in reversed(state["processes"]):
             Process(**process).stop()
-        shutil.rmtree(path.parent, ignore_errors=True)
-        cleared += 1
-    return cleared
+        shutil.rmtree(WORKPLACE / name, ignore_errors=True)
+    return len(stray)
+
+
+def _recorded() -> list[tuple[str, dict[str, Any]]]:
+    paths = sorted(WORKPLACE.glob("*/state.json"))
+    return [(path.parent.name, json.loads(path.read_text("utf-8"))) for path in paths]
 
 
 @contextmanager
