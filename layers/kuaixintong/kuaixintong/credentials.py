@@ -80,18 +80,21 @@ class CachedSecret[C: _Credentials]:
         self._value: C | None = None
         self._read_at = 0.0
 
-    def get(self, *, newer_than: str | None = None) -> C:
+    def get(self, *, newer_than: str | None = None, at_most_every: float = 0.0) -> C:
         """Return the credentials; with ``newer_than``, read afresh if the cache still holds that version.
 
-        Raises :class:`CredentialsUnusable` for a malformed secret and :class:`StoreUnavailable` when Secrets
-        Manager does not answer.
+        ``at_most_every`` spares Secrets Manager: within so many seconds of the last try, what is known is good
+        enough. Raises :class:`CredentialsUnusable` for a malformed secret and :class:`StoreUnavailable` when
+        Secrets Manager does not answer.
         """
         with self._lock:
             value = self._value
-            expired = self._monotonic() - self._read_at >= self._max_age
-            if value is None or expired or value.version == newer_than:
+            age = self._monotonic() - self._read_at
+            disowned = value is not None and value.version == newer_than and age >= at_most_every
+            if value is None or age >= self._max_age or disowned:
+                self._read_at = self._monotonic()  # also when the reading fails: a try is a try
+                self._value = None if age >= self._max_age else value
                 value = self._value = self._read()
-                self._read_at = self._monotonic()
             return value
 
     def _read(self) -> C:

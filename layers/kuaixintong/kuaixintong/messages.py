@@ -1,8 +1,6 @@
 """What travels between the platform and us, as values: valid once constructed, equal when they say the same."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from kuaixintong.codes import StateCode, look_up
 
@@ -55,20 +53,26 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One pushed delivery report (spec 4.5). ``extra`` keeps fields that the spec does not name."""
+    """One pushed delivery report (spec 4.5).
+
+    ``extra`` is the JSON object of the fields that the spec does not name, or empty.
+    """
 
     token: str
     mobile: str
     result_code: str
     success: bool
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class MO:
-    """One pushed uplink message (spec 5.5). ``smg_recv_date`` keeps the spec's text, Beijing time."""
+    """One pushed uplink message (spec 5.5). ``smg_recv_date`` keeps the spec's text, Beijing time.
+
+    ``extra`` is the JSON object of the fields that the spec does not name, or empty.
+    """
 
     mobile: str
     content: str = field(repr=False)
     smg_recv_date: str
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    extra: str = field(default="", repr=False)

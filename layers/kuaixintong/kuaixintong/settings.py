@@ -118,3 +118,28 @@ class TableNames:
         )
         env.check()
         return names
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """What the receiver needs to know."""
+
+    push_secret_arn: str
+    reports_table: str
+    inbound_table: str
+    quarantine_table: str
+    retention: timedelta
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read the environment. Raises :class:`SettingsMissing`, which names everything that is wrong."""
+        env = _Environment(environ)
+        settings = cls(
+            push_secret_arn=env.text("PUSH_SECRET_ARN"),
+            reports_table=env.text("REPORTS_TABLE"),
+            inbound_table=env.text("INBOUND_TABLE"),
+            quarantine_table=env.text("QUARANTINE_TABLE"),
+            retention=timedelta(days=env.whole("RETENTION_DAYS")),
+        )
+        env.check()
+        return settings

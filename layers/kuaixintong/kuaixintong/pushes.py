@@ -1,0 +1,284 @@
+"""What the platform pushes: reports and MOs (spec 4 and 5), told apart from what cannot be read.
+
+:func:`read` finds who pushes what; :func:`sort_out` turns the ``jsonData`` of a push into messages, and what is
+wrong into :class:`Unreadable`, each with its own text and a reason. Tolerant in types (contract, section 3) as
+long as there is one way to understand an entry; where there are two, it is unreadable rather than guessed at.
+
+Reasons name fields and rules and never quote a value: they are logged.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from kuaixintong.errors import PushUnreadable
+from kuaixintong.gateway import Request
+from kuaixintong.jsontext import Literal, NotJson, dump, elements
+from kuaixintong.messages import MO, Report
+from kuaixintong.parameters import parameters
+
+_MAX_KEY_BYTES = 1_000
+"""DynamoDB takes 2,048 bytes in a partition key and 1,024 in a sort key; sort keys here have two pieces."""
+
+_MAX_ROW_BYTES = 390_000
+"""DynamoDB takes 400 KB in an item; the rest is names, keys and times."""
+
+_LONGEST_TYPE = 100
+_NEAR = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What could not be read: one entry, or a ``whole`` push. ``raw`` is UTF-8 wherever the sender's was."""
+
+    type: str
+    raw: bytes = field(repr=False)
+    reason: str
+    whole: bool
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits that are the same whenever the same is pushed again, whatever the reason given."""
+        head = f"{self.type}\n{'push' if self.whole else 'entry'}\n".encode()
+        return sha256(head + self.raw).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One push (spec 4.4, 5.4), its ``jsonData`` not yet looked into. What was missing is empty."""
+
+    uid: str
+    pwd: str = field(repr=False)
+    type: str
+    json_data: str = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def unreadable(self, reason: str) -> Unreadable:
+        """Return the whole push for quarantine: its ``jsonData``, or its body where none was found.
+
+        The password is cut out wherever it follows its name; every other byte is as it came.
+        """
+        named = len(self.type) <= _LONGEST_TYPE
+        raw = _bytes(self.json_data) if self.json_data and named else self.body
+        return Unreadable(_label(self.type), _without(self.pwd, raw), reason, whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The entries of a push, in order. A push has reports or MOs, never both."""
+
+    reports: tuple[Report, ...] = ()
+    mos: tuple[MO, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+def read(request: Request) -> Push:
+    """Find the parameters of a push. Never fails: a request without credentials has empty ones."""
+    found = parameters(request)
+    return Push(
+        uid=found.get("uid", ""),
+        pwd=found.get("pwd", ""),
+        type=found.get("type", "").strip(),
+        json_data=found.get("jsonData", ""),
+        body=request.body,
+    )
+
+
+def sort_out(kind: str, json_data: str) -> Sorted:
+    """Return the messages in ``jsonData``, and the entries that are none.
+
+    Raises :class:`PushUnreadable` if ``kind`` is neither ``report`` nor ``mo`` or ``jsonData`` is no JSON array.
+    """
+    match kind:
+        case "report":
+            reports, unreadable = _each(kind, json_data, _report)
+            return Sorted(reports=reports, unreadable=unreadable)
+        case "mo":
+            mos, unreadable = _each(kind, json_data, _mo)
+            return Sorted(mos=mos, unreadable=unreadable)
+        case _:
+            raise PushUnreadable("type is neither report nor mo")
+
+
+class _Faulty(ValueError):
+    """An entry breaks a rule; the text says which."""
+
+
+def _each[M](
+    kind: str, json_data: str, to_message: Callable[[dict[str, Any]], M]
+) -> tuple[tuple[M, ...], tuple[Unreadable, ...]]:
+    messages: list[M] = []
+    unreadable: list[Unreadable] = []
+    try:
+        for value, text in elements(json_data.lstrip("\ufeff")):
+            try:
+                messages.append(to_message(_object(value)))
+            except _Faulty as fault:
+                unreadable.append(Unreadable(kind, _bytes(text), str(fault), whole=False))
+    except NotJson:
+        raise PushUnreadable("jsonData is not a JSON array") from None
+    return tuple(messages), tuple(unreadable)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _Faulty("The entry is no JSON object.")
+    return value
+
+
+def _report(entry: dict[str, Any]) -> Report:
+    return Report(
+        token=_identifier(entry, "token"),
+        mobile=_mobile(entry),
+        result_code=_result_code(entry),
+        success=_truth(entry, "success"),
+        extra=_extra(entry, ("token", "mobile", "resultCode", "success")),
+    )
+
+
+def _mo(entry: dict[str, Any]) -> MO:
+    content = _content(entry)
+    extra = _extra(entry, ("mobile", "content", "smgRecvDate"))
+    if len(content.encode()) + len(extra) > _MAX_ROW_BYTES:
+        raise _Faulty("The entry is larger than a row can be.")
+    return MO(mobile=_mobile(entry), content=content, smg_recv_date=_date(entry, "smgRecvDate"), extra=extra)
+
+
+def _identifier(entry: Mapping[str, Any], name: str) -> str:
+    text = _text(entry, name)
+    if not text:
+        raise _Faulty(f"{name} is empty.")
+    return text
+
+
+def _mobile(entry: Mapping[str, Any]) -> str:
+    mobile = _identifier(entry, "mobile")
+    if "#" in mobile:
+        raise _Faulty("mobile contains #, which parts the two halves of a report's key.")
+    return mobile
+
+
+def _result_code(entry: Mapping[str, Any]) -> str:
+    # may be empty: the sender said it, and success says what it means
+    return _text(entry, "resultCode")
+
+
+# Tokens above 2**53 come as 7331.0 from senders whose numbers are all floating; 7.331E3 may have lost digits.
+_whole_number = re.compile(r"(-?[0-9]+)(?:\.0+)?").fullmatch
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    """Return an identifier: text without the blanks around it, or a whole number's digits."""
+    match _given(entry, name):
+        case Literal() as number:
+            whole = _whole_number(number)
+            if not whole:
+                raise _Faulty(f"{name} is a number but no whole one.")
+            text = whole.group(1)
+        case str() as value:
+            text = value.strip()
+        case _:
+            raise _Faulty(f"{name} is neither text nor a number.")
+    if not text.isprintable():
+        raise _Faulty(f"{name} contains characters that do not print.")
+    if len(text.encode()) > _MAX_KEY_BYTES // 2:
+        raise _Faulty(f"{name} is too long.")
+    return text
+
+
+def _given(entry: Mapping[str, Any], name: str) -> Any:
+    value = entry.get(name)
+    if value is None:
+        raise _Faulty(f"{name} is missing.")
+    return value
+
+
+_TRUTH = MappingProxyType(
+    dict.fromkeys(("true", "1", "yes", "y", "success", "ok", "成功", "是"), True)
+    | dict.fromkeys(("false", "0", "no", "n", "failure", "fail", "failed", "失败", "否"), False)
+)
+
+
+def _truth(entry: Mapping[str, Any], name: str) -> bool:
+    match _given(entry, name):
+        case bool() as truth:
+            return truth
+        case str() as word if word.strip().lower() in _TRUTH:
+            return _TRUTH[word.strip().lower()]
+        case _:
+            raise _Faulty(f"{name} is neither a boolean nor a word for one.")
+
+
+def _content(entry: Mapping[str, Any]) -> str:
+    match _given(entry, "content"):
+        case str() as content:  # a number keeps the digits that were written
+            pass
+        case _:
+            raise _Faulty("content is no text.")
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        raise _Faulty("content contains half a character.") from None
+    return str(content)
+
+
+# java.sql.Timestamp prints a fraction; the spec (5.5) has none.
+_date_form = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?").fullmatch
+
+
+def _date(entry: Mapping[str, Any], name: str) -> str:
+    value = _given(entry, name)
+    form = _date_form(value.strip()) if isinstance(value, str) else None
+    if not form:
+        raise _Faulty(f"{name} is not yyyy-MM-dd HH:mm:ss.")
+    try:
+        datetime.fromisoformat(form.group(1))
+    except ValueError:
+        raise _Faulty(f"{name} is a moment that does not exist.") from None
+    return form.group()
+
+
+def _extra(entry: Mapping[str, Any], known: Iterable[str]) -> str:
+    rest = {name: value for name, value in entry.items() if name not in known}
+    if not rest:
+        return ""
+    try:
+        extra = dump(rest)
+    except NotJson:
+        raise _Faulty("A field beyond the spec's is nested too deeply.") from None
+    if len(extra.encode()) > _MAX_ROW_BYTES // 2:
+        raise _Faulty("The fields beyond the spec's are too large.")
+    return extra
+
+
+def _label(kind: str) -> str:
+    return kind[:_LONGEST_TYPE].encode("utf-8", "backslashreplace").decode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")  # the very bytes that were no UTF-8 on the way in
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")  # half characters that came as JSON escapes
+
+
+def _without(password: str, raw: bytes) -> bytes:
+    """Cut the password out where its name stands shortly before it, plain, in JSON or as a form has it."""
+    forms = {
+        password,
+        quote(password, errors="replace"),
+        quote_plus(password, errors="replace"),
+        json.dumps(password)[1:-1],
+    }
+    pattern = b"|".join(re.escape(_bytes(form)) for form in sorted(forms, key=len, reverse=True))
+
+    def cut(found: re.Match[bytes]) -> bytes:
+        return b"" if b"pwd" in raw[max(0, found.start() - _NEAR) : found.start()] else found.group()
+
+    return re.sub(pattern, cut, raw)

@@ -1,0 +1,56 @@
+"""The Reports table: one row per token, mobile and result code (contract, section 4)."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from kuaixintong.messages import Report
+from kuaixintong.stores.batch import Stamp, Writer
+from kuaixintong.stores.query import rows_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from kuaixintong.stores.batch import Row
+    from kuaixintong.stores.dynamo import Item
+
+BY_MOBILE = "by-mobile"
+
+
+class Reports:
+    """Delivery reports, by the token of the part they belong to, and by mobile."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def put(self, reports: Iterable[Report], stamp: Stamp, writer: Writer, *, deadline: float) -> int:
+        """Write reports and return the number of rows. Raises :class:`~kuaixintong.errors.StoreUnavailable`."""
+        rows = {(each.token, _outcome(each)): _row(each, stamp) for each in reports}
+        writer.put(self._table, rows.values(), deadline=deadline)
+        return len(rows)
+
+    def of_token(self, token: str) -> "Iterator[Item]":
+        """Yield the reports of a part, ordered by mobile and result code."""
+        return rows_of(self._client, self._table, "token", token)
+
+    def of_mobile(self, mobile: str) -> "Iterator[Item]":
+        """Yield the reports of a mobile, of all parts, in the order in which they were received."""
+        return rows_of(self._client, self._table, "mobile", mobile, index=BY_MOBILE)
+
+
+def _outcome(report: Report) -> str:
+    return f"{report.mobile}#{report.result_code}"
+
+
+def _row(report: Report, stamp: Stamp) -> "Row":
+    # spelled out: a push can hold ten thousand, and boto3's serializer takes ten times as long
+    row: Row = {
+        "token": {"S": report.token},
+        "outcome": {"S": _outcome(report)},
+        "mobile": {"S": report.mobile},
+        "result_code": {"S": report.result_code},
+        "success": {"BOOL": report.success},
+        "received_at": {"S": stamp.received_at},
+        "expires_at": {"N": str(stamp.expires_at)},
+    }
+    return row | {"extra": {"S": report.extra}} if report.extra else row
