@@ -104,7 +104,7 @@ def _await_mo(tell: Narrator, platform: RunningSimulator) -> None:
 def _show_commands(tell: Narrator, outputs: Mapping[str, str], token: str) -> None:
     tell.step("The same with the AWS CLI (`make up` starts a stack to try it on):")
     for title, command in (
-        ("enqueue", narrator.enqueue_command(outputs, SPEC_SEND)),
+        ("enqueue", narrator.enqueue_command(outputs, {"id": SEND_ID, **SPEC_SEND})),
         ("the parts of a send", narrator.parts_command(outputs, SEND_ID)),
         ("the reports of a part", narrator.reports_command(outputs, token)),
         ("the MOs of a mobile", narrator.mos_command(outputs, MO_MOBILE)),

@@ -17,9 +17,10 @@ def main() -> int:
     tell = Narrator()
     port, control = free_port(), free_port()
     url = f"http://127.0.0.1:{port}/webservice/http/service"
+    if running := kept_stacks():
+        print(f"{running[0]} is up already; `make down` stops it.", file=sys.stderr)
+        return 1
     try:
-        if running := kept_stacks():
-            raise Failed(f"{running[0]} is up already; `make down` stops it.")
         with stopping_cleanly(), LocalStack("local", platform_url=url, say=tell.step) as stack:
             _start_platform(tell, stack, port, control)
             stack.keep()
