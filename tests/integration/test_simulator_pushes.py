@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 
@@ -117,6 +118,28 @@ def test_one_endless_refusal_does_not_stop_other_pushes(sim: RunningSimulator, c
     post(sim.url)
     sim.wait_until(lambda sim: sim.state()["pushes"]["delivered"]["report"] == 1)
     assert sim.state()["pushes"]["in_flight"] == {"report": 0, "mo": 10}
+
+
+def test_tries_come_further_and_further_apart_up_to_a_cap(sim: RunningSimulator, customer: Receiver) -> None:
+    sim.change(push_retry=0.02, push_retry_cap=0.08)
+    customer.answer = lambda number: (500, b"retry") if number <= 9 else (200, b"0")
+    post(sim.url)
+    delivered(sim, reports=1)
+    times = [datetime.fromisoformat(attempt["at"]) for attempt in sim.push_attempts()]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+    assert all(gap >= least for gap, least in zip(gaps, [0.02, 0.04] + [0.08] * 7, strict=True))
+    assert gaps[-1] < 2  # without the cap it were more than 5
+
+
+def test_there_is_room_again_for_every_push_that_was_taken(
+    customer: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.simulator.pushing._IN_FLIGHT", 2)
+    with running_simulator(push_url=customer.url, push_delay=0, push_batch=1) as sim:
+        sim.faults([{"do": "early", "nth": 2}])
+        for mobiles in (["13000000001", "13000000002", "13000000003"], ["13000000004"] * 3):
+            post(sim.url, mobiles=mobiles)
+        delivered(sim, reports=6)
 
 
 def test_long_messages_are_reported_by_the_piece_if_so_set(sim: RunningSimulator, customer: Receiver) -> None:

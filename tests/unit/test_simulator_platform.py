@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.simulator import codes
+from local.simulator.journal import Journal
 from local.simulator.platform import MO, Outcome, Platform, Report, digest, reports_of, segments
 from local.simulator.pushing import Push, form
 from local.simulator.settings import Memory, Refused, Segments, checked_settings
@@ -428,6 +429,17 @@ def test_long_messages_may_be_reported_piece_by_piece_alike_or_mixed() -> None:
     assert accepted(platform(segment_reports=Segments.EACH, **failing), content="好" * 135) == [failure] * 3
     mixed = accepted(platform(segment_reports=Segments.MIXED, **failing), content="好" * 135)
     assert mixed == [success, success, failure]
+
+
+# The journal
+
+
+def test_the_journal_keeps_the_last_requests_and_counts_all() -> None:
+    journal = Journal(kept=2)
+    for _ in range(5):
+        journal.open(NOW, "POST", "127.0.0.1", {})
+    assert journal.count == 5
+    assert [record.number for record in journal.after(0)] == [4, 5]
 
 
 # Settings
