@@ -209,11 +209,11 @@ class LocalStack:
         return credentials
 
     def fill_in_platform_secret(self, *, cid: str, uid: str, pwd: str) -> None:
-        """Do what an operator does after the first deploy."""
-        self.aws.secrets.put_secret_value(
-            SecretId=self.outputs["PlatformSecretArn"],
-            SecretString=json.dumps({"cid": cid, "uid": uid, "pwd": pwd}),
-        )
+        """Do what an operator does after the first deploy, and when the password has changed."""
+        arn = self.outputs["PlatformSecretArn"]
+        account = json.dumps({"cid": cid, "uid": uid, "pwd": pwd})
+        if self.aws.secrets.get_secret_value(SecretId=arn)["SecretString"] != account:
+            self.aws.secrets.put_secret_value(SecretId=arn, SecretString=account)
 
     def deploy(self, **changes: str) -> None:
         """Build and deploy the project as it is now, with ``changes`` to the parameters. Can be repeated."""

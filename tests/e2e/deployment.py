@@ -1,0 +1,136 @@
+"""What e2e tests do with the one deployment: enqueue, push, look, wait."""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import requests
+
+from kuaixintong.status import Lookup
+from kuaixintong.stores.dynamo import Item, from_item
+from kuaixintong.stores.inbound import Inbound
+from kuaixintong.stores.parts import Parts
+from kuaixintong.stores.reports import Reports
+from local.processes import wait_until
+from local.simulator.running import RunningSimulator
+from local.simulator.settings import Settings
+from local.stack import LocalStack
+
+_COUNTS = "ApproximateNumberOfMessages"  # … and …NotVisible and …Delayed
+
+
+class Deployment:
+    """The deployed stack with its platform."""
+
+    def __init__(self, stack: LocalStack, platform: RunningSimulator) -> None:
+        self.stack = stack
+        self.platform = platform
+        self.aws = stack.aws
+        self.push_credentials = stack.push_credentials()
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """The stack's outputs."""
+        return self.stack.outputs
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """The layer's read side on the deployed tables."""
+        dynamodb = self.aws.dynamodb
+        return Lookup(
+            Parts(dynamodb, self.outputs["SendsTableName"]),
+            Reports(dynamodb, self.outputs["ReportsTableName"]),
+            Inbound(dynamodb, self.outputs["InboundTableName"]),
+        )
+
+    def begin_anew(self) -> None:
+        """Empty the queues, forget the account, put the secret right and the platform in its first state."""
+        for queue in ("SendQueueUrl", "DeadLetterQueueUrl"):
+            self.aws.sqs.purge_queue(QueueUrl=self.outputs[queue])
+        account = Settings()
+        key = {"cid": {"S": account.cid}}
+        self.aws.dynamodb.delete_item(TableName=self.outputs["AccountTableName"], Key=key)
+        self.stack.fill_in_platform_secret(cid=account.cid, uid=account.uid, pwd=account.pwd)
+        push = {f"push_{name}": value for name, value in self.push_credentials.items()}
+        # tokens go on rising: rows of earlier tests must not answer for them
+        settings = account.model_dump(exclude={"first_token"}) | push | {"push_url": self.stack.push_url}
+        self.platform.accept_connections()
+        self.platform.faults([])
+        self.platform.change(**settings)
+        self.platform.reset()
+
+    def enqueue(self, body: Mapping[str, Any] | str) -> str:
+        """Put a send on the queue and return the SQS message id."""
+        text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        return self.aws.sqs.send_message(QueueUrl=self.outputs["SendQueueUrl"], MessageBody=text)["MessageId"]
+
+    def push(self, **fields: str) -> requests.Response:
+        """Push as the platform does: form-encoded, with the right credentials unless ``fields`` says otherwise."""
+        return requests.post(self.stack.push_url, data={**self.push_credentials, **fields}, timeout=30)
+
+    def deliver(self, *records: Mapping[str, Any]) -> dict[str, Any]:
+        """Hand records to the sender as the queue does, and return its answer; :func:`record` makes them."""
+        answer = self.aws.functions.invoke(
+            FunctionName=self.function("SenderFunction"), Payload=json.dumps({"Records": records})
+        )
+        payload: dict[str, Any] = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        return payload
+
+    def function(self, logical: str) -> str:
+        """Return the name of a deployed function, by its name in the template."""
+        found = self.aws.cloudformation.describe_stack_resource(
+            StackName=self.stack.name, LogicalResourceId=logical
+        )
+        return found["StackResourceDetail"]["PhysicalResourceId"]
+
+    def parts(self, send_id: str) -> list[Item]:
+        """Return the rows of a send's parts, as they are at this moment."""
+        return [row for row in self.rows("Sends") if row["send_id"] == send_id]
+
+    def settled(self, send_id: str, *, seconds: float = 30.0) -> list[Item]:
+        """Return the rows of a send's parts as soon as each has come to its end."""
+
+        def final() -> list[Item]:
+            parts = self.parts(send_id)
+            return parts if all(part["state"] not in ("WAITING", "SUBMITTING") for part in parts) else []
+
+        return wait_until(final, f"{send_id} comes to its end", seconds=seconds)
+
+    def rows(self, table: str) -> list[Item]:
+        """Return every row of a table, named as in the outputs without ``TableName``."""
+        pages = self.aws.dynamodb.get_paginator("scan").paginate(
+            TableName=self.outputs[f"{table}TableName"], ConsistentRead=True
+        )
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+    def messages_left(self, queue: str = "SendQueueUrl") -> int:
+        """Return how many messages a queue holds: waiting, in flight and delayed."""
+        found = self.aws.sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=["All"])
+        counts = {name: value for name, value in found["Attributes"].items() if name.startswith(_COUNTS)}
+        return sum(int(count) for count in counts.values())
+
+    def queue_runs_empty(self, *, seconds: float = 30.0) -> None:
+        """Wait until every message has left the send queue."""
+        wait_until(lambda: self.messages_left() == 0, "The send queue runs empty", seconds=seconds)
+
+
+def record(message_id: str, body: Mapping[str, Any], *, receive_count: int = 1) -> dict[str, Any]:
+    """Return an SQS message as Lambda hands it over."""
+    return {
+        "messageId": message_id,
+        "receiptHandle": f"handle-of-{message_id}",
+        "body": json.dumps(body, ensure_ascii=False),
+        "attributes": {
+            "ApproximateReceiveCount": str(receive_count),
+            "SentTimestamp": "1795395600000",
+            "SenderId": "test",
+            "ApproximateFirstReceiveTimestamp": "1795395600000",
+        },
+        "messageAttributes": {},
+        "md5OfBody": "",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:sends",
+        "awsRegion": "us-east-1",
+    }
