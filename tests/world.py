@@ -84,7 +84,6 @@ class World:
         self.secret_arn = self.secrets.create_secret(Name=uuid.uuid4().hex, SecretString=json.dumps(secret))["ARN"]
         self.platform = Platform(self.settings)
         self.line = DirectLine(self.platform, self._clock)
-        self.rows = self.new_rows()
         self.sender = self.new_sender()
 
     def _clock(self) -> datetime:
@@ -95,27 +94,34 @@ class World:
 
     # --- processes ----------------------------------------------------------------------------------------------
 
-    def new_rows(self, kind: type[Sends] = Sends) -> Sends:
-        """The Sends store as a new process has it."""
-        return kind(
-            self.dynamodb,
-            self.tables["SendsTable"],
-            retention=timedelta(days=180),
-            lease=LEASE,
-            store_content=self.store_content,
-        )
-
-    def new_sender(self) -> Submitter:
-        """A sender as a new process has it: nothing cached, no connection open."""
+    def new_sender(
+        self,
+        *,
+        dynamodb: Any = None,
+        secrets: Any = None,
+        platform: Any = None,
+        rows: type[Sends] = Sends,
+        lease: timedelta = LEASE,
+    ) -> Submitter:
+        """A sender as a new process has it: nothing cached, no connection open. A test may stand between."""
+        dynamodb = dynamodb or self.dynamodb
         return Submitter(
-            rows=self.rows,
+            rows=rows(
+                dynamodb,
+                self.tables["SendsTable"],
+                retention=timedelta(days=180),
+                lease=lease,
+                store_content=self.store_content,
+            ),
             admission=Admission(
-                Accounts(self.dynamodb, self.tables["AccountTable"]),
-                CachedSecret(self.secrets, self.secret_arn, PlatformCredentials, monotonic=self._seconds),
+                Accounts(dynamodb, self.tables["AccountTable"]),
+                CachedSecret(
+                    secrets or self.secrets, self.secret_arn, PlatformCredentials, monotonic=self._seconds
+                ),
                 clock=self._clock,
                 monotonic=self._seconds,
             ),
-            platform=self.line,
+            platform=platform or self.line,
             queue=self.queue,
             receive_limit=self.receive_limit,
             longest_request=1.0,
