@@ -142,6 +142,23 @@ def test_25000_mobiles_go_out_in_three_parts_and_none_twice(
     assert platform.acceptances() == dict.fromkeys(mobiles, 1)
 
 
+def test_a_number_that_the_platform_refuses_is_set_apart_and_the_good_ones_go_out(
+    deployment: Deployment, platform: RunningSimulator
+) -> None:
+    mobiles = [f"138{number:08d}" for number in range(6)]
+    platform.change(refused_mobiles=[mobiles[4]])
+    send_id = deployment.enqueue({"mobiles": mobiles, "content": "x"})
+    deployment.queue_runs_empty()
+    assert platform.acceptances() == dict.fromkeys([*mobiles[:4], mobiles[5]], 1)
+    assert set(deployment.lookup.delivery_status(send_id).invalid_mobiles) == {mobiles[4]}
+
+
+def test_an_unreadable_push_is_quarantined(deployment: Deployment) -> None:
+    answer = deployment.push(type="report", jsonData="[{")
+    assert answer.status_code == 400
+    assert [row for row in deployment.rows("Quarantine") if row]
+
+
 WRONG_SENDS: dict[str, dict[str, Any] | str] = {
     "no mobiles": {"mobiles": [], "content": "x"},
     "empty content": {"mobiles": [DELIVERED], "content": ""},
