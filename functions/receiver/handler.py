@@ -1,6 +1,7 @@
 """API event → push → rows → ``0`` (contract, section 3)."""
 
 import os
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
     """Take one push in and answer as the contract's table says."""
     seconds = min(context.get_remaining_time_in_millis() / 1000, GATEWAY_SECONDS) - MARGIN_SECONDS
     try:
-        received = _reception().receive(Request.from_event(event), seconds=seconds)
+        stored = _reception().receive(Request.from_event(event), seconds=seconds)
     except PushForbidden:
         return _answer(403, "forbidden", "PushRefused")
     except PushUnreadable as fault:
@@ -48,10 +49,10 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
             "push not taken in; the platform will push it again", extra={"trouble": str(trouble)}
         )
         return _answer(500, "retry", "StoreErrors")
-    logger.info("push taken in", extra={"type": received.type, "rows": received.reports + received.mos})
-    metrics.add_metric("ReportsStored", MetricUnit.Count, received.reports)
-    metrics.add_metric("MosStored", MetricUnit.Count, received.mos)
-    return _answer(200, "0", "EntriesQuarantined", received.quarantined)
+    logger.info("push taken in", extra=asdict(stored))
+    metrics.add_metric("ReportsStored", MetricUnit.Count, stored.reports)
+    metrics.add_metric("MosStored", MetricUnit.Count, stored.mos)
+    return _answer(200, "0", "EntriesQuarantined", stored.quarantined)
 
 
 def _answer(status: int, body: str, metric: str, count: int = 1) -> dict[str, Any]:

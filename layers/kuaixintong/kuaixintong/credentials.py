@@ -88,14 +88,14 @@ class CachedSecret[C: _Credentials]:
         Secrets Manager does not answer.
         """
         with self._lock:
-            value = self._value
             age = self._monotonic() - self._read_at
-            disowned = value is not None and value.version == newer_than and age >= at_most_every
-            if value is None or age >= self._max_age or disowned:
-                self._read_at = self._monotonic()  # also when the reading fails: a try is a try
-                self._value = None if age >= self._max_age else value
-                value = self._value = self._read()
-            return value
+            if age >= self._max_age:
+                self._value = None
+            disowned = self._value is not None and self._value.version == newer_than and age >= at_most_every
+            if self._value is None or disowned:
+                self._read_at = self._monotonic()  # a try that fails is a try as well
+                self._value = self._read()
+            return self._value
 
     def _read(self) -> C:
         try:

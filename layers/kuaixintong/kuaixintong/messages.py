@@ -64,6 +64,11 @@ class Report:
     success: bool
     extra: str = field(default="", repr=False)
 
+    @property
+    def outcome(self) -> str:
+        """What tells the reports of one token apart: ``<mobile>#<result code>`` (contract, section 4)."""
+        return f"{self.mobile}#{self.result_code}"
+
 
 @dataclass(frozen=True, slots=True)
 class MO:

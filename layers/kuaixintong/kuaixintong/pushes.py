@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
@@ -30,23 +31,38 @@ _MAX_ROW_BYTES = 390_000
 """DynamoDB takes 400 KB in an item; the rest is names, keys and times."""
 
 _LONGEST_TYPE = 100
+"""Characters of ``type`` in a quarantine row; a longer one stays where it is, in the body."""
+
+_MANY = 200
+"""Unreadable entries of one push that get a record each; more share one, or counting them would take too long."""
+
 _NEAR = 128
+"""Bytes between the name ``pwd`` and the password itself, in any notation: a multipart header fits."""
+
+
+class Kept(StrEnum):
+    """Which piece of a push a quarantine record holds."""
+
+    ENTRY = "entry"
+    CONTRADICTION = "contradiction"  # readable, but the push says otherwise too: for a person to judge
+    JSON_DATA = "jsonData"
+    BODY = "body"
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What could not be read: one entry, or a ``whole`` push. ``raw`` is UTF-8 wherever the sender's was."""
+    """What could not be read. ``raw`` is UTF-8 wherever the sender's text was text; ``entries`` is how many."""
 
     type: str
+    kept: Kept
     raw: bytes = field(repr=False)
-    reason: str
-    whole: bool
+    reason: str = field(compare=False)
+    entries: int = field(default=1, compare=False)
 
     @property
     def digest(self) -> str:
         """64 hex digits that are the same whenever the same is pushed again, whatever the reason given."""
-        head = f"{self.type}\n{'push' if self.whole else 'entry'}\n".encode()
-        return sha256(head + self.raw).hexdigest()
+        return sha256(f"{self.type}\n{self.kept}\n".encode() + self.raw).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +76,19 @@ class Push:
     body: bytes = field(repr=False)
 
     def unreadable(self, reason: str) -> Unreadable:
-        """Return the whole push for quarantine: its ``jsonData``, or its body where none was found.
+        """Return the push for quarantine: its ``jsonData``, or its body where none was found.
 
-        The password is cut out wherever it follows its name; every other byte is as it came.
+        The password is cut out where it follows its name; every other byte is as it came.
         """
-        named = len(self.type) <= _LONGEST_TYPE
-        raw = _bytes(self.json_data) if self.json_data and named else self.body
-        return Unreadable(_label(self.type), _without(self.pwd, raw), reason, whole=True)
+        kept = Kept.JSON_DATA if self.json_data and len(self.type) <= _LONGEST_TYPE else Kept.BODY
+        raw = _bytes(self.json_data) if kept == Kept.JSON_DATA else self.body
+        kind = self.type[:_LONGEST_TYPE].encode("utf-8", "backslashreplace").decode()
+        return Unreadable(kind, kept, _without(self.pwd, raw), reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """The entries of a push, in order. A push has reports or MOs, never both."""
+    """The contents of a push: reports or MOs, never both, and what is neither. No two reports share a key."""
 
     reports: tuple[Report, ...] = ()
     mos: tuple[MO, ...] = ()
@@ -97,13 +114,31 @@ def sort_out(kind: str, json_data: str) -> Sorted:
     """
     match kind:
         case "report":
-            reports, unreadable = _each(kind, json_data, _report)
-            return Sorted(reports=reports, unreadable=unreadable)
+            read_reports, unreadable = _each(kind, json_data, _report)
+            reports, denied = _agreed(kind, read_reports)
+            held = _gathered(unreadable, Kept.JSON_DATA) + _gathered(denied, Kept.CONTRADICTION)
+            return Sorted(reports=reports, unreadable=tuple(held))
         case "mo":
             mos, unreadable = _each(kind, json_data, _mo)
-            return Sorted(mos=mos, unreadable=unreadable)
+            held = _gathered(unreadable, Kept.JSON_DATA)
+            return Sorted(mos=tuple(mo for mo, _ in mos), unreadable=tuple(held))
         case _:
             raise PushUnreadable("type is neither report nor mo")
+
+
+def reread(record: Unreadable) -> Sorted:
+    """Return the messages in what could not be read at the time. Raises :class:`PushUnreadable` as ever."""
+    text = record.raw.decode("utf-8", "surrogateescape")
+    match record.kept:
+        case Kept.ENTRY:
+            return sort_out(record.type, f"[{text}]")
+        case Kept.CONTRADICTION:
+            raise PushUnreadable(record.reason)
+        case Kept.JSON_DATA:
+            return sort_out(record.type, text)
+        case Kept.BODY:
+            push = read(Request(body=record.raw))
+            return sort_out(push.type or record.type, push.json_data)
 
 
 class _Faulty(ValueError):
@@ -112,18 +147,52 @@ class _Faulty(ValueError):
 
 def _each[M](
     kind: str, json_data: str, to_message: Callable[[dict[str, Any]], M]
-) -> tuple[tuple[M, ...], tuple[Unreadable, ...]]:
-    messages: list[M] = []
+) -> tuple[list[tuple[M, str]], list[Unreadable]]:
+    """Return each message with its entry's own text, and what is no message."""
+    messages: list[tuple[M, str]] = []
     unreadable: list[Unreadable] = []
     try:
         for value, text in elements(json_data.lstrip("\ufeff")):
             try:
-                messages.append(to_message(_object(value)))
+                messages.append((to_message(_object(value)), text))
             except _Faulty as fault:
-                unreadable.append(Unreadable(kind, _bytes(text), str(fault), whole=False))
+                unreadable.append(Unreadable(kind, Kept.ENTRY, _bytes(text), str(fault)))
     except NotJson:
         raise PushUnreadable("jsonData is not a JSON array") from None
-    return tuple(messages), tuple(unreadable)
+    return messages, unreadable
+
+
+def _agreed(kind: str, reports: Iterable[tuple[Report, str]]) -> tuple[tuple[Report, ...], list[Unreadable]]:
+    """Let no two reports share a key: a repetition is dropped, and of two that differ, one gives way.
+
+    Which one does not depend on their order: a success stands against a failure.
+    """
+    standing: dict[tuple[str, str], tuple[Report, str]] = {}
+    denied: list[Unreadable] = []
+    for entry in reports:
+        report = entry[0]
+        key = (report.token, report.outcome)
+        other = standing.setdefault(key, entry)
+        if other[0] != report:
+            standing[key], (_, text) = sorted((other, entry), key=_weight, reverse=True)
+            denied.append(Unreadable(kind, Kept.CONTRADICTION, _bytes(text), _DENIED))
+    return tuple(report for report, _ in standing.values()), denied
+
+
+_DENIED = "Another entry of the push has the same token, mobile and resultCode and says otherwise."
+
+
+def _weight(entry: tuple[Report, str]) -> tuple[bool, str]:
+    return entry[0].success, entry[0].extra
+
+
+def _gathered(unreadable: list[Unreadable], kept: Kept) -> list[Unreadable]:
+    """Put very many into one record, which holds them as an array."""
+    if len(unreadable) <= _MANY:
+        return unreadable
+    raw = b"[%b]" % b",\n".join(each.raw for each in unreadable)
+    reason = f"{len(unreadable)} entries of one push, the first of them: {unreadable[0].reason}"
+    return [Unreadable(unreadable[0].type, kept, raw, reason, entries=len(unreadable))]
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -257,10 +326,6 @@ def _extra(entry: Mapping[str, Any], known: Iterable[str]) -> str:
     return extra
 
 
-def _label(kind: str) -> str:
-    return kind[:_LONGEST_TYPE].encode("utf-8", "backslashreplace").decode()
-
-
 def _bytes(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")  # the very bytes that were no UTF-8 on the way in
@@ -269,16 +334,15 @@ def _bytes(text: str) -> bytes:
 
 
 def _without(password: str, raw: bytes) -> bytes:
-    """Cut the password out where its name stands shortly before it, plain, in JSON or as a form has it."""
-    forms = {
-        password,
-        quote(password, errors="replace"),
-        quote_plus(password, errors="replace"),
-        json.dumps(password)[1:-1],
-    }
-    pattern = b"|".join(re.escape(_bytes(form)) for form in sorted(forms, key=len, reverse=True))
+    """Cut the password out where its name stands shortly before it: as it is, as in JSON, and as in a form."""
+    if b"pwd" not in raw:
+        return raw
+    secret = _bytes(password)
+    forms = {secret, _bytes(json.dumps(password)[1:-1]), quote(secret).encode(), quote_plus(secret).encode()}
+    pattern = b"|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
 
     def cut(found: re.Match[bytes]) -> bytes:
-        return b"" if b"pwd" in raw[max(0, found.start() - _NEAR) : found.start()] else found.group()
+        named = b"pwd" in raw[max(0, found.start() - _NEAR) : found.start()]
+        return b"" if named else found.group()
 
     return re.sub(pattern, cut, raw)

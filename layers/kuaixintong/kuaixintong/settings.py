@@ -121,10 +121,9 @@ class TableNames:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiverSettings:
-    """What the receiver needs to know."""
+class StorageSettings:
+    """Where the contents of pushes go, and for how long."""
 
-    push_secret_arn: str
     reports_table: str
     inbound_table: str
     quarantine_table: str
@@ -134,12 +133,32 @@ class ReceiverSettings:
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Read the environment. Raises :class:`SettingsMissing`, which names everything that is wrong."""
         env = _Environment(environ)
-        settings = cls(
-            push_secret_arn=env.text("PUSH_SECRET_ARN"),
+        settings = cls.of(env)
+        env.check()
+        return settings
+
+    @classmethod
+    def of(cls, env: _Environment) -> Self:
+        """Read what belongs here; it is for the caller to check."""
+        return cls(
             reports_table=env.text("REPORTS_TABLE"),
             inbound_table=env.text("INBOUND_TABLE"),
             quarantine_table=env.text("QUARANTINE_TABLE"),
             retention=timedelta(days=env.whole("RETENTION_DAYS")),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """What the receiver needs to know."""
+
+    push_secret_arn: str
+    storage: StorageSettings
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read the environment. Raises :class:`SettingsMissing`, which names everything that is wrong."""
+        env = _Environment(environ)
+        settings = cls(push_secret_arn=env.text("PUSH_SECRET_ARN"), storage=StorageSettings.of(env))
         env.check()
         return settings

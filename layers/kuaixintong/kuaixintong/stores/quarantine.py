@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from kuaixintong.pushes import Unreadable
+from kuaixintong.pushes import Kept, Unreadable
 from kuaixintong.stores.batch import Patience, Stamp, Writer
 from kuaixintong.stores.dynamo import Item, from_item, our_errors, to_item
 from kuaixintong.stores.query import rows_of
@@ -54,7 +54,7 @@ class Quarantine:
             return None
         head = chunks[0]
         raw = b"".join(_bytes(chunk["raw"]) for chunk in chunks)
-        return Unreadable(head["type"], raw, head["reason"], whole=head["whole"])
+        return Unreadable(head["type"], Kept(head["kept"]), raw, head["reason"], head["entries"])
 
     def heads(self) -> Iterator[Item]:
         """Yield chunk 0 of every record,, in no order: what, why, when, how often. Reads the whole table."""
@@ -84,8 +84,9 @@ class Quarantine:
         known = {
             "raw": head,
             "type": each.type,
-            "whole": each.whole,
+            "kept": str(each.kept),
             "reason": each.reason,
+            "entries": each.entries,
             "chunks": 1 + len(rest),
             "last_seen": stamp.received_at,
             "expires_at": stamp.expires_at,

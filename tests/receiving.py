@@ -1,0 +1,189 @@
+"""A receiver in one thread: its real handler, moto's tables made from the template, the spec's push account."""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
+from urllib.parse import urlencode
+
+import boto3
+
+from functions.receiver import handler
+from kuaixintong.credentials import CachedSecret, PushCredentials
+from kuaixintong.reception import Reception
+from kuaixintong.storage import Storage
+from kuaixintong.stores.batch import Writer
+from kuaixintong.stores.dynamo import from_item
+from kuaixintong.stores.inbound import Inbound
+from kuaixintong.stores.quarantine import Quarantine
+from kuaixintong.stores.reports import Reports
+from tests.spec_samples import PUSH_PWD, PUSH_UID
+from tests.template import create_tables
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+type Event = dict[str, Any]
+type Row = dict[str, Any]
+
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+RETENTION = timedelta(days=180)
+
+
+@dataclass
+class Context:
+    """As much of Lambda's context as the handler and Powertools look at."""
+
+    seconds_left: float = 28.0
+    function_name: str = "receiver"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:receiver"
+    aws_request_id: str = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds_left * 1000)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What API Gateway would answer, and what the call left in the log, metrics included."""
+
+    status: int
+    body: str
+    log: str
+
+
+def event(body: str | None = None, *, content_type: str | None = None, **query: str) -> Event:
+    """A REST API's proxy event with what matters here; ``events/`` has whole ones."""
+    return {
+        "httpMethod": "POST" if body else "GET",
+        "path": "/receive",
+        "headers": {"Content-Type": content_type} if content_type else {},
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
+        "queryStringParameters": query or None,
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def push(kind: str, entries: Any, *, uid: str = PUSH_UID, pwd: str = PUSH_PWD) -> Event:
+    """A push as the platform sends it: form-encoded. ``entries`` is text, or what becomes its JSON."""
+    json_data = entries if isinstance(entries, str) else json.dumps(entries, ensure_ascii=False)
+    form = {"uid": uid, "pwd": pwd, "type": kind, "jsonData": json_data}
+    return event(urlencode(form), content_type="application/x-www-form-urlencoded; charset=UTF-8")
+
+
+def report(number: int = 0, **fields: Any) -> dict[str, Any]:
+    """An entry of a push of reports."""
+    return {
+        "token": 7331,
+        "mobile": f"135{number:08}",
+        "resultCode": "0",
+        "success": True,
+    } | fields
+
+
+def mo(number: int = 0, **fields: Any) -> dict[str, Any]:
+    """An entry of a push of MOs."""
+    return {"mobile": f"135{number:08}", "content": "你好吗", "smgRecvDate": "2015-01-01 12:00:00"} | fields
+
+
+@dataclass
+class Receiver:
+    """The receiver of one account. Needs moto switched on. ``now`` stands still until a test moves it."""
+
+    uid: str = PUSH_UID
+    pwd: str = PUSH_PWD
+    prefix: str = "test-"
+    now: datetime = NOW
+    uptime: float = 1000.0
+    backoff: Callable[[int], float] = lambda _: 0.0
+    writes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
+        self.dynamodb.meta.events.register("before-parameter-build.dynamodb", self._note)
+        self.names = create_tables(self.dynamodb, self.prefix)
+        self.secrets = boto3.client("secretsmanager")
+        self.secret = self.secrets.create_secret(Name=f"{self.prefix}push", SecretString=self._secret_text())[
+            "ARN"
+        ]
+        self.storage = Storage(
+            reports=Reports(self.dynamodb, self.names["ReportsTable"]),
+            inbound=Inbound(self.dynamodb, self.names["InboundTable"]),
+            quarantine=Quarantine(self.dynamodb, self.names["QuarantineTable"]),
+            writer=Writer(self.dynamodb, threads=1, backoff=self.backoff),
+            retention=RETENTION,
+            clock=lambda: self.now,
+        )
+        self.reception = Reception(
+            CachedSecret(self.secrets, self.secret, PushCredentials, monotonic=lambda: self.uptime), self.storage
+        )
+        self.writes.clear()
+
+    def take(self, incoming: Event, *, seconds_left: float = 28.0) -> Answer:
+        """Let the handler answer an event."""
+        log = io.StringIO()
+        with (
+            patch.object(handler, "_reception", lambda: self.reception),
+            patch.object(handler.logger.registered_handler, "stream", log),
+            redirect_stdout(log),
+        ):
+            context = cast("LambdaContext", Context(seconds_left))
+            answer = handler.lambda_handler(incoming, context)
+        assert answer["headers"] == {"Content-Type": "text/plain; charset=utf-8"}
+        return Answer(answer["statusCode"], answer["body"], log.getvalue())
+
+    def rotate(self, pwd: str) -> None:
+        """Change the secret, as an operator would."""
+        self.pwd = pwd
+        self.secrets.put_secret_value(SecretId=self.secret, SecretString=self._secret_text())
+
+    def reports(self) -> list[Row]:
+        """All rows of Reports, in the order of their keys."""
+        return self._rows("ReportsTable", "token", "outcome")
+
+    def mos(self) -> list[Row]:
+        """All rows of Inbound, in the order of their keys."""
+        return self._rows("InboundTable", "mobile", "message_key")
+
+    def held(self) -> list[Row]:
+        """Chunk 0 of every quarantine record, in the order of their digests."""
+        return sorted(self.storage.quarantine.heads(), key=lambda row: row["digest"])
+
+    def everything(self) -> list[Row]:
+        """Every row there is."""
+        return self.reports() + self.mos() + self._rows("QuarantineTable", "digest", "chunk")
+
+    def _rows(self, table: str, *keys: str) -> list[Row]:
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.names[table])
+        rows = [from_item(item) for page in pages for item in page["Items"]]
+        return sorted(rows, key=lambda row: [row[key] for key in keys])
+
+    def _secret_text(self) -> str:
+        return json.dumps({"uid": self.uid, "pwd": self.pwd})
+
+    def _note(self, *, params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        if model.name not in ("CreateTable", "Query", "Scan"):
+            self.writes.append(model.name)
+
+
+def without_times(rows: Iterable[Row]) -> list[Row]:
+    """Rows less what tells when they were received."""
+    return [
+        {name: value for name, value in row.items() if name not in ("received_at", "expires_at")} for row in rows
+    ]
+
+
+def metrics(log: str) -> dict[str, float]:
+    """The metrics in a log: CloudWatch's embedded format."""
+    found: dict[str, float] = {}
+    for line in map(json.loads, log.splitlines()):
+        for group in line.get("_aws", {}).get("CloudWatchMetrics", ()):
+            found |= {each["Name"]: sum(line[each["Name"]]) for each in group["Metrics"]}
+    return found
