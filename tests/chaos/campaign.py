@@ -5,6 +5,7 @@ memories; after them, deliveries without a fault go on until the message has don
 has been made to act on late is acted on at the latest then.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -242,9 +243,10 @@ class Delivered:
 class Run:
     """One schedule: its message's deliveries, the platform, and the requests that are still on their way."""
 
-    def __init__(self, ground: Ground, schedule: Schedule) -> None:
+    def __init__(self, ground: Ground, schedule: Schedule, mobiles: tuple[str, ...] = (MOBILE,)) -> None:
         ground.runs += 1
         self.schedule = schedule
+        self.mobiles = mobiles
         self.send_id = f"run-{ground.runs}"
         self._ground = ground
         self._world = ground.world
@@ -253,22 +255,28 @@ class Run:
             cid=CID, uid=UID, pwd=PWD, balance=1_000_000, timestamps=schedule.memory, refused_mobiles=refused
         )
         self.platform = Platform(settings)
+        self.platform_lied = False
+        """Whether the platform was made to refuse, with 230, a timestamp that was fine."""
         self._held: list[tuple[int, dict[str, str]]] = []
         self._deliveries = 0
+        self._open_account()
         self.losses = 0
         """How often an answer, or the worker that should have read it, was really lost."""
 
     def play(self) -> None:
         """Deliver the message with the schedule's faults, then without, until it has done its duty."""
-        self._open_account()
         for fault in self.schedule.faults:
             self._deliver_until_it_happens(fault)
+        self.finish()
+
+    def finish(self) -> None:
+        """Deliver without a fault until the message has done its duty; then let every late request arrive."""
         for _ in range(MOST_DELIVERIES):
-            if self._deliver(Clean()).done:
+            if self.deliver(Clean()).done:
                 break
         else:
-            raise AssertionError(f"{self.schedule}: never done; the row is {self.row}")
-        self._release(everything=True)
+            raise AssertionError(f"{self.schedule}: never done; the rows are {self.rows}")
+        self.release(everything=True)
 
     def _open_account(self) -> None:
         table, key = self._world.tables["AccountTable"], {"cid": {"S": CID}}
@@ -281,7 +289,7 @@ class Run:
 
     def _deliver_until_it_happens(self, fault: Fault) -> None:
         for _ in range(MOST_DELIVERIES):
-            delivered = self._deliver(fault)
+            delivered = self.deliver(fault)
             if delivered.happened or delivered.done:
                 return
         raise AssertionError(f"{self.schedule}: {fault} never came about")
@@ -289,7 +297,7 @@ class Run:
     def overtake(self, fault: Fault) -> None:
         """Let another copy of the message be delivered while a worker stalls for nearly all of its life."""
         self._world.now += FUNCTION_LIFE * 0.9
-        self._deliver(fault)
+        self.deliver(fault)
 
     def hold(self, fields: dict[str, str], deliveries: int) -> None:
         """Keep a request on its way until that many further deliveries are over."""
@@ -297,16 +305,20 @@ class Run:
 
     def act(self, fields: dict[str, str], *, instead: int | None = None) -> bytes:
         """Let the platform act on a request now."""
+        self.platform_lied = self.platform_lied or instead == 230
         return self.platform.receive(fields, self._world.now, instead=instead).answer.body
 
     @property
-    def row(self) -> dict[str, Any]:
-        """The part's row."""
-        key = {"send_id": {"S": self.send_id}, "part": {"S": "1"}}
-        item = self._world.dynamodb.get_item(TableName=self._world.tables["SendsTable"], Key=key)
-        return from_item(item.get("Item", {}))
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the send's parts."""
+        found = self._world.dynamodb.query(
+            TableName=self._world.tables["SendsTable"],
+            KeyConditionExpression="send_id = :id",
+            ExpressionAttributeValues={":id": {"S": self.send_id}},
+        )
+        return [from_item(item) for item in found["Items"]]
 
-    def _deliver(self, fault: Fault) -> "Delivered":
+    def deliver(self, fault: Fault) -> "Delivered":
         """Deliver once, to a new process."""
         self._deliveries += 1
         wire, done = Wire(self, fault), False
@@ -318,12 +330,12 @@ class Run:
             rest = 6 * FUNCTION_LIFE  # the queue's visibility timeout
         if wire.happened and not isinstance(fault, Clean | Answered | Overtaken):
             self.losses += 1
-        self._release()
+        self.release()
         self._world.now += rest + timedelta(milliseconds=1)
         return Delivered(done, wire.happened)
 
     def _message(self) -> QueueMessage:
-        body = f'{{"id": "{self.send_id}", "mobiles": ["{MOBILE}"], "content": "x"}}'
+        body = json.dumps({"id": self.send_id, "mobiles": self.mobiles, "content": "x"})
         return QueueMessage("message", "receipt", body, min(self._deliveries, 3))
 
     def _sender(self, wire: Wire) -> Submitter:
@@ -335,7 +347,8 @@ class Run:
             lease=self._ground.lease,
         )
 
-    def _release(self, *, everything: bool = False) -> None:
+    def release(self, *, everything: bool = False) -> None:
+        """Let the platform act on the late requests that are due."""
         due = [fields for when, fields in self._held if everything or when < self._deliveries]
         self._held = [each for each in self._held if each[1] not in due]
         for fields in due:
@@ -358,32 +371,42 @@ class Breach:
 
 def judge(run: Run) -> list[str]:
     """Return what is wrong with the end of a run: nothing, if every promise was kept."""
-    acceptances, row = len(run.platform.messages), run.row
-    state = row.get("state")
-    wrong = []
-    if acceptances > 1:
-        wrong.append(f"accepted more than once: {acceptances} times")
-    match state:
-        case "ACCEPTED":
-            tokens = [str(message.token) for message in run.platform.messages]
-            if row.get("token") not in tokens:
-                wrong.append(f"says ACCEPTED with token {row.get('token')}, but the platform gave {tokens}")
-        case "REJECTED":
-            if acceptances:
-                wrong.append("says REJECTED, but was accepted")
-        case "UNCONFIRMED":
-            if not run.losses and not _platform_lied(run.schedule):
-                wrong.append("says UNCONFIRMED, though no answer was lost: one was thrown away")
-            if "attention" not in row:
-                wrong.append("says UNCONFIRMED without asking for attention")
-        case _:
-            wrong.append(f"unaccounted for: its row says {state}")
+    acceptances = Counter(mobile for message in run.platform.messages for mobile in message.mobiles)
+    wrong = [
+        f"{mobile} accepted more than once: {count} times" for mobile, count in acceptances.items() if count > 1
+    ]
+    rows = [row for row in run.rows if row["state"] != "SPLIT"]
+    held = Counter(mobile for row in rows for mobile in _mobiles(row))
+    if held != Counter(run.mobiles):
+        wrong.append(
+            f"unaccounted for: {set(run.mobiles) - set(held)}; in more than one row: {held - Counter(run.mobiles)}"
+        )
+    for row in rows:
+        wrong += [f"part {row['part']} {what}" for what in _untrue(run, row, acceptances)]
     return wrong
 
 
-def _platform_lied(schedule: Schedule) -> bool:
-    """Whether the platform was made to refuse, with 230, a timestamp that was fine."""
-    return any(isinstance(fault, Answered) and fault.code == 230 for fault in schedule.faults)
+def _mobiles(row: dict[str, Any]) -> list[str]:
+    return [*row["mobiles"], *(each["mobile"] for each in row.get("invalid_mobiles", ()))]
+
+
+def _untrue(run: Run, row: dict[str, Any], acceptances: Counter[str]) -> Iterator[str]:
+    taken = [acceptances[mobile] for mobile in _mobiles(row)]
+    match row["state"]:
+        case "ACCEPTED":
+            tokens = {str(message.token) for message in run.platform.messages}
+            if not all(taken) or row.get("token") not in tokens:
+                yield f"says ACCEPTED with token {row.get('token')}; the platform gave {tokens}"
+        case "REJECTED":
+            if any(taken):
+                yield "says REJECTED, but was accepted"
+        case "UNCONFIRMED":
+            if not run.losses and not run.platform_lied:
+                yield "says UNCONFIRMED, though no answer was lost: one was thrown away"
+            if "attention" not in row:
+                yield "says UNCONFIRMED without asking for attention"
+        case state:
+            yield f"is unaccounted for: its row says {state}"
 
 
 @dataclass
@@ -413,7 +436,7 @@ def campaign(ground: Ground, todo: Iterable[Schedule], *, stop_at_first: bool = 
         run.play()
         result.schedules += 1
         result.acceptances[len(run.platform.messages)] += 1
-        result.states[run.row.get("state", "none")] += 1
+        result.states.update(row["state"] for row in run.rows)
         result.breaches += [Breach(schedule, what) for what in judge(run)]
         if stop_at_first and result.breaches:
             break
