@@ -24,7 +24,7 @@ _WIDEST = 500  # … and characters of each
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-_ours: dict[int, subprocess.Popen[bytes]] = {}  # children to be waited for, or they stay as zombies
+_ours: "dict[Process, subprocess.Popen[bytes]]" = {}  # children to be waited for, or they stay as zombies
 
 
 class Failed(Exception):
@@ -74,7 +74,7 @@ class Process:
             for each in family:
                 _signal(each.kill)
             psutil.wait_procs(family, timeout=_PATIENCE)
-        if child := _ours.pop(self.pid, None):
+        if child := _ours.pop(self, None):
             child.wait(_PATIENCE)
 
     def _found(self) -> psutil.Process | None:
@@ -113,8 +113,9 @@ def start(name: str, command: Sequence[str | Path], *, log: Path, env: Mapping[s
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _ours[child.pid] = child
-    return Process(name, child.pid, psutil.Process(child.pid).create_time())
+    process = Process(name, child.pid, psutil.Process(child.pid).create_time())
+    _ours[process] = child
+    return process
 
 
 def run(
@@ -123,7 +124,7 @@ def run(
     """Run a command to its end. Raises :class:`Failed` if that is not a good one within ``seconds``."""
     process = start(name, command, log=log, env=env, cwd=cwd)
     try:
-        status = _ours[process.pid].wait(seconds)
+        status = _ours[process].wait(seconds)
     except subprocess.TimeoutExpired:
         raise Failed(f"{name} took longer than {seconds:.0f} s.", log) from None
     finally:

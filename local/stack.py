@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 ROOT = Path(__file__).parent.parent
 TOOLS = ROOT / ".venv" / "tools"
@@ -63,6 +64,7 @@ class Clients:
         self._session = boto3.Session(
             environment["AWS_ACCESS_KEY_ID"],
             environment["AWS_SECRET_ACCESS_KEY"],
+            environment.get("AWS_SESSION_TOKEN"),
             region_name=environment["AWS_DEFAULT_REGION"],
         )
 
@@ -99,6 +101,11 @@ class Clients:
     def secrets(self) -> "SecretsManagerClient":
         """Secrets Manager."""
         return self._client("secretsmanager")  # type: ignore[no-any-return]
+
+    @cached_property
+    def sts(self) -> "STSClient":
+        """STS, to act as a role."""
+        return self._client("sts")  # type: ignore[no-any-return]
 
     @cached_property
     def sqs(self) -> "SQSClient":

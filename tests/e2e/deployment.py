@@ -15,7 +15,7 @@ from kuaixintong.stores.reports import Reports
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
 from local.simulator.settings import Settings
-from local.stack import LocalStack
+from local.stack import Clients, LocalStack
 
 _COUNTS = "ApproximateNumberOfMessages"  # … and …NotVisible and …Delayed
 
@@ -72,18 +72,33 @@ class Deployment:
     def deliver(self, *records: Mapping[str, Any]) -> dict[str, Any]:
         """Hand records to the sender as the queue does, and return its answer; :func:`record` makes them."""
         answer = self.aws.functions.invoke(
-            FunctionName=self.function("SenderFunction"), Payload=json.dumps({"Records": records})
+            FunctionName=self.physical("SenderFunction"), Payload=json.dumps({"Records": records})
         )
         payload: dict[str, Any] = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, payload
         return payload
 
-    def function(self, logical: str) -> str:
-        """Return the name of a deployed function, by its name in the template."""
+    def physical(self, logical: str) -> str:
+        """Return the name that a resource of the template has got."""
         found = self.aws.cloudformation.describe_stack_resource(
             StackName=self.stack.name, LogicalResourceId=logical
         )
         return found["StackResourceDetail"]["PhysicalResourceId"]
+
+    def acting_as(self, role: str) -> Clients:
+        """Return clients that may do what a role of the template allows, and no more."""
+        account = self.outputs["SendQueueArn"].split(":")[4]
+        given = self.aws.sts.assume_role(
+            RoleArn=f"arn:aws:iam::{account}:role/{self.physical(role)}", RoleSessionName="test"
+        )["Credentials"]
+        return Clients(
+            {
+                **self.stack.environment,
+                "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": given["SessionToken"],
+            }
+        )
 
     def parts(self, send_id: str) -> list[Item]:
         """Return the rows of a send's parts, as they are at this moment."""
