@@ -44,7 +44,8 @@ def _in_body(request: Request) -> Iterator[tuple[str, str]]:
     declared = Message()
     declared["content-type"] = request.content_type
     charset = _charset(declared)
-    text = _decoded(request.body, charset).lstrip("\ufeff \t\r\n")
+    # undeclared, a whole body can still tell what it is (a form's values are too short to)
+    text = _decoded(request.body, charset or json.detect_encoding(request.body[:4])).lstrip("\ufeff \t\r\n")
     if text.startswith("{"):
         return members(text)
     body = request.body.removeprefix(codecs.BOM_UTF8)
@@ -88,10 +89,7 @@ def _charset(headers: Message) -> str | None:
 
 
 def _decoded(value: bytes, charset: str | None) -> str:
-    for each in (charset, json.detect_encoding(value[:4])):
-        if each:
-            try:
-                return value.decode(each)
-            except ValueError:
-                continue
-    return value.decode("utf-8", "surrogateescape")
+    try:
+        return value.decode(charset or "utf-8")
+    except UnicodeDecodeError:
+        return value.decode("utf-8", "surrogateescape")

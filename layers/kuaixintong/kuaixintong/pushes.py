@@ -223,6 +223,8 @@ def _identifier(entry: Mapping[str, Any], name: str) -> str:
     text = _text(entry, name)
     if not text:
         raise _Faulty(f"{name} is empty.")
+    if isinstance(entry[name], Literal) and "." in text:
+        raise _Faulty(f"{name} is a number but no whole one.")
     return text
 
 
@@ -234,22 +236,22 @@ def _mobile(entry: Mapping[str, Any]) -> str:
 
 
 def _result_code(entry: Mapping[str, Any]) -> str:
-    # may be empty: the sender said it, and success says what it means
+    # may be empty: the sender said so, and success says what it means
     return _text(entry, "resultCode")
 
 
-# Tokens above 2**53 come as 7331.0 from senders whose numbers are all floating; 7.331E3 may have lost digits.
-_whole_number = re.compile(r"(-?[0-9]+)(?:\.0+)?").fullmatch
+# Senders whose numbers are all floating write 7331.0. What they write as 7.331E3 may have lost digits.
+_number = re.compile(r"(-?[0-9]+)(\.[0-9]+)?").fullmatch
 
 
 def _text(entry: Mapping[str, Any], name: str) -> str:
-    """Return an identifier: text without the blanks around it, or a whole number's digits."""
+    """Return text without the blanks around it, or a number's digits."""
     match _given(entry, name):
-        case Literal() as number:
-            whole = _whole_number(number)
-            if not whole:
-                raise _Faulty(f"{name} is a number but no whole one.")
-            text = whole.group(1)
+        case Literal() as literal:
+            number = _number(literal)
+            if not number:
+                raise _Faulty(f"{name} is a number that can be written in more than one way.")
+            text = number.group() if (number.group(2) or "").strip(".0") else number.group(1)
         case str() as value:
             text = value.strip()
         case _:
