@@ -1,7 +1,7 @@
 """One deployment for the whole run: the real template, built and deployed by SAM into emulated AWS.
 
 Functions run as their roles: what the template does not allow them is denied. The sender's times are the shortest
-that the template knows, so that a message which comes back does so soon.
+that the template knows, so that a message which comes back does so soon; the account is checked when a test asks.
 """
 
 from collections.abc import Iterator
@@ -23,8 +23,13 @@ def shared_platform() -> Iterator[RunningSimulator]:
 @pytest.fixture(scope="session")
 def shared_deployment(shared_platform: RunningSimulator) -> Iterator[Deployment]:
     """The deployment of the run; tests take ``deployment``, which is as new."""
-    times = {"SenderTimeout": "10", "ConnectTimeout": "1", "AnswerTimeout": "2"}
-    with LocalStack("test", platform_url=shared_platform.url, parameters=times, enforce_iam=True) as stack:
+    parameters = {
+        "SenderTimeout": "10",
+        "ConnectTimeout": "1",
+        "AnswerTimeout": "2",
+        "AccountCheckSchedule": "rate(1 day)",
+    }
+    with LocalStack("test", platform_url=shared_platform.url, parameters=parameters, enforce_iam=True) as stack:
         yield Deployment(stack, shared_platform)
 
 

@@ -71,10 +71,13 @@ class Deployment:
 
     def deliver(self, *records: Mapping[str, Any]) -> dict[str, Any]:
         """Hand records to the sender as the queue does, and return its answer; :func:`record` makes them."""
-        answer = self.aws.functions.invoke(
-            FunctionName=self.physical("SenderFunction"), Payload=json.dumps({"Records": records})
-        )
-        payload: dict[str, Any] = json.loads(answer["Payload"].read())
+        answer: dict[str, Any] = self.invoke("SenderFunction", {"Records": records})
+        return answer
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Call a function of the template and return its answer."""
+        answer = self.aws.functions.invoke(FunctionName=self.physical(function), Payload=json.dumps(event))
+        payload = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, payload
         return payload
 

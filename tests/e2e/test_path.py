@@ -159,6 +159,14 @@ def test_an_unreadable_push_is_quarantined(deployment: Deployment) -> None:
     assert [row for row in deployment.rows("Quarantine") if row]
 
 
+def test_the_account_check_notes_the_balance(deployment: Deployment, platform: RunningSimulator) -> None:
+    platform.change(balance=777)
+    deployment.invoke("BalanceFunction", {})
+    [account] = deployment.rows("Account")
+    assert account["sm_balance"] == 777
+    assert [request.fields["op"] for request in platform.requests()] == ["login"]
+
+
 WRONG_SENDS: dict[str, dict[str, Any] | str] = {
     "no mobiles": {"mobiles": [], "content": "x"},
     "empty content": {"mobiles": [DELIVERED], "content": ""},

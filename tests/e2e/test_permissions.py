@@ -42,6 +42,7 @@ def batch(clients: Clients, table: str) -> Callable[[], object]:
     ("role", "secrets", "updates", "batches"),
     [
         ("SenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, set()),
+        ("BalanceRole", {"PlatformSecretArn"}, {"AccountTableName"}, set()),
         ("ReceiverRole", {"PushSecretArn"}, {"QuarantineTableName"}, {"ReportsTableName", "InboundTableName"}),
     ],
 )
@@ -56,7 +57,7 @@ def test_a_function_reaches_its_own_secret_and_tables_and_no_others(
 
 
 def test_a_function_reads_no_table(deployment: Deployment) -> None:
-    for role in ("SenderRole", "ReceiverRole"):
+    for role in ("SenderRole", "ReceiverRole", "BalanceRole"):
         dynamodb = deployment.acting_as(role).dynamodb
         for name in TABLES:
             table = deployment.outputs[name]

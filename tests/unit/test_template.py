@@ -39,6 +39,10 @@ ENVIRONMENT = {
     "ReceiverFunction": {
         *("PUSH_SECRET_ARN", "REPORTS_TABLE", "INBOUND_TABLE", "QUARANTINE_TABLE", "RETENTION_DAYS"),
     },
+    "BalanceFunction": {
+        *("PLATFORM_URL", "PLATFORM_SECRET_ARN", "ACCOUNT_TABLE"),
+        *("CONNECT_TIMEOUT_SECONDS", "ANSWER_TIMEOUT_SECONDS"),
+    },
 }
 
 WRITES_AROUND_A_REQUEST = 3  # seconds that the sender keeps free beside a request's own
@@ -146,6 +150,13 @@ def test_a_request_always_fits_into_the_senders_life(template: dict[str, Any]) -
         assert longest < int(timeout), timeout
 
 
+def test_an_account_check_outlives_the_slowest_login(template: dict[str, Any]) -> None:
+    parameters = template["Parameters"]
+    slowest = parameters["ConnectTimeout"]["MaxValue"] + max(parameters["AnswerTimeout"]["AllowedValues"])
+    longest = slowest + WRITES_AROUND_A_REQUEST
+    assert longest < template["Resources"]["BalanceFunction"]["Properties"]["Timeout"]
+
+
 def test_the_receiver_ends_before_api_gateway_gives_up(template: dict[str, Any]) -> None:
     assert template["Resources"]["ReceiverFunction"]["Properties"]["Timeout"] < 29
 
@@ -201,6 +212,7 @@ def test_each_function_reads_its_own_secret_and_no_other() -> None:
         for name, role in resources("AWS::IAM::Role").items()
     }
     assert readable["SenderRole"] == [{"Fn::GetAtt": ["PlatformSecret", "Id"]}]
+    assert readable["BalanceRole"] == readable["SenderRole"]
     assert readable["ReceiverRole"] == [{"Fn::GetAtt": ["PushSecret", "Id"]}]
 
 
