@@ -65,16 +65,6 @@ class Process:
         """Whether it still runs; a process that has ended and was not waited for does not."""
         return self._found() is not None
 
-    def children(self) -> "list[Process]":
-        """Return its children and theirs, as they are at this moment, named by their command lines."""
-        process = self._found()
-        return list(filter(None, map(_of, _children(process)))) if process else []
-
-    def kill(self) -> None:
-        """End it at once, with no chance to clean up."""
-        if process := self._found():
-            _signal(process.kill)
-
     def stop(self) -> None:
         """End it and its children: SIGTERM, some patience, SIGKILL. Does nothing if it has ended."""
         if process := self._found():
@@ -94,13 +84,6 @@ class Process:
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
-
-
-def _of(process: psutil.Process) -> Process | None:
-    try:
-        return Process(" ".join(process.cmdline()), process.pid, process.create_time())
-    except psutil.NoSuchProcess:
-        return None
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

@@ -254,11 +254,6 @@ class LocalStack:
         self._write_state()
         return process
 
-    def workers(self, function: str) -> list[Process]:
-        """Return the processes that a function of the template runs in at this moment, for tests to kill."""
-        mark = f"ministack-lambda-{self.name}-{function}-"
-        return [process for process in self._emulator.children() if mark in process.name]
-
     def wait_for(self, process: Process, url: str) -> None:
         """Return when ``url`` answers 200. Raises :class:`Failed` if the process ends or takes too long."""
 
@@ -271,10 +266,6 @@ class LocalStack:
                 return False
 
         processes.wait_until(answers, f"{process.name} is ready", seconds=_START_SECONDS)
-
-    @property
-    def _emulator(self) -> Process:
-        return self._processes[0]
 
     def _start_emulator(self) -> None:
         ministack = TOOLS / "ministack" / "bin" / "ministack"

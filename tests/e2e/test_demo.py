@@ -1,0 +1,64 @@
+"""``make demo`` as a person sees it: to its end, and cut off."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from local.processes import Process, wait_until
+from local.stack import ROOT, WORKPLACE
+
+
+@contextmanager
+def demo(output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the demo while the block lasts; what it prints goes to ``output``."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'layers' / 'kuaixintong'}"}
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local.demo"], cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(60)
+
+
+def folder_of(process: subprocess.Popen[bytes]) -> Path:
+    return WORKPLACE / f"demo-{process.pid}"
+
+
+def test_the_demo_shows_a_delivered_a_failed_and_an_mo_and_ends_well(tmp_path: Path) -> None:
+    with demo(tmp_path / "output") as process:
+        status = process.wait(180)
+    shown = (tmp_path / "output").read_text("utf-8")
+    assert status == 0, shown
+    assert "13708600860  pending" in shown
+    assert "13708600860  delivered (DELIVER)" in shown
+    assert "18930612517  failed (2:46)" in shown
+    assert "The MO has arrived: 你好吗" in shown
+    assert "aws dynamodb query" in shown
+    assert not folder_of(process).exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [("sam build", signal.SIGTERM), ("sam deploy", signal.SIGINT), ("Enqueued", signal.SIGINT)],
+)
+def test_a_demo_that_is_cut_off_leaves_nothing_running(tmp_path: Path, step: str, number: signal.Signals) -> None:
+    output = tmp_path / "output"
+    with demo(output) as process:
+        wait_until(lambda: step in output.read_text("utf-8"), f"the demo comes to {step}", seconds=120)
+        state = json.loads((folder_of(process) / "state.json").read_text("utf-8"))
+        process.send_signal(number)
+        status = process.wait(60)
+    assert status == 128 + number, output.read_text("utf-8")
+    assert [each for each in state["processes"] if Process(**each).alive] == []
+    assert not folder_of(process).exists()
