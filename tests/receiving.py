@@ -103,7 +103,7 @@ class Receiver:
     now: datetime = NOW
     uptime: float = 1000.0
     backoff: Callable[[int], float] = lambda _: 0.0
-    writes: list[str] = field(default_factory=list)
+    sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
@@ -124,7 +124,7 @@ class Receiver:
         self.reception = Reception(
             CachedSecret(self.secrets, self.secret, PushCredentials, monotonic=lambda: self.uptime), self.storage
         )
-        self.writes.clear()
+        self.sent.clear()
 
     def take(self, incoming: Event, *, seconds_left: float = 28.0) -> Answer:
         """Let the handler answer an event."""
@@ -143,6 +143,11 @@ class Receiver:
         """Change the secret, as an operator would."""
         self.pwd = pwd
         self.secrets.put_secret_value(SecretId=self.secret, SecretString=self._secret_text())
+
+    @property
+    def writes(self) -> list[str]:
+        """The operations that wrote, or tried to, since ``sent`` was last cleared."""
+        return [operation for operation, _ in self.sent]
 
     def reports(self) -> list[Row]:
         """All rows of Reports, in the order of their keys."""
@@ -170,7 +175,31 @@ class Receiver:
 
     def _note(self, *, params: Mapping[str, Any], model: Any, **_: Any) -> None:
         if model.name not in ("CreateTable", "Query", "Scan"):
-            self.writes.append(model.name)
+            check_limits(params)
+            self.sent.append((model.name, dict(params)))
+
+
+def check_limits(params: Mapping[str, Any]) -> None:
+    """Hold a write to limits of DynamoDB's that moto lets pass."""
+    rows = [params["Item"]] if "Item" in params else []
+    for requests in params.get("RequestItems", {}).values():
+        rows += [request["PutRequest"]["Item"] for request in requests]
+        keys = {tuple(str(row[name]) for name in KEYS if name in row) for row in rows}
+        assert len(keys) == len(requests) <= 25, "a batch has at most 25 rows, no two of one key"
+    for row in rows:
+        assert sum(len(name) + _size(value) for name, value in row.items()) <= 400 * 1024, (
+            "a row has at most 400 KB"
+        )
+        assert all(0 < _size(row[name]) <= 1024 for name in KEYS if name in row), "a key has 1 to 1,024 bytes"
+    _size(params.get("ExpressionAttributeValues", {}).get(":raw", {"S": ""}))
+
+
+KEYS = ("token", "outcome", "mobile", "message_key", "day", "received_at", "digest", "chunk")
+
+
+def _size(value: Mapping[str, Any]) -> int:
+    ((kind, content),) = value.items()
+    return len(content.encode()) if kind in ("S", "N") else len(content) if kind == "B" else 1
 
 
 def without_times(rows: Iterable[Row]) -> list[Row]:

@@ -51,7 +51,7 @@ def test_five_megabytes_are_held_whole_and_once_and_counted(receiver: Receiver) 
 def test_what_is_pushed_again_costs_one_small_write(receiver: Receiver) -> None:
     incoming = push("report", garbage(FIVE_MB))
     receiver.take(incoming)
-    receiver.writes.clear()
+    receiver.sent.clear()
     receiver.take(incoming)
     assert receiver.writes == ["UpdateItem"]
 

@@ -35,8 +35,9 @@ def test_a_json_object_is_read_with_the_array_in_it_or_as_text(content_type: str
     assert parameters(Request(content_type=content_type, body=body)) == EXPECTED | {"jsonData": JSON_DATA}
 
 
-def test_a_form_called_json_is_read() -> None:
-    found = parameters(Request(content_type="application/json", body=spec_samples.MO_FORM))
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
+def test_a_form_called_something_else_is_read(content_type: str) -> None:
+    found = parameters(Request(content_type=content_type, body=spec_samples.MO_FORM))
     assert found.items() >= EXPECTED.items()
 
 

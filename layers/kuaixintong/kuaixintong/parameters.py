@@ -2,7 +2,7 @@
 
 The body's content decides its notation, not its header: senders of this platform's age label JSON as a form and
 the reverse. A body that opens with a brace is a JSON object or the spec's own ``{uid="abc", …}``; one that opens
-with a boundary is multipart; everything else is a form.
+with a boundary, or has the declared one, is multipart; everything else is a form.
 """
 
 import codecs
@@ -49,7 +49,8 @@ def _in_body(request: Request) -> Iterator[tuple[str, str]]:
     if text.startswith("{"):
         return members(text)
     body = request.body.removeprefix(codecs.BOM_UTF8)
-    if boundary := _boundary(declared, body):
+    boundary = _boundary(declared, body)
+    if boundary and boundary in body:
         return _multipart(body, boundary, charset)
     return _form(body, charset)
 
@@ -61,7 +62,7 @@ def _form(body: bytes, charset: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _multipart(body: bytes, boundary: bytes, charset: str | None) -> Iterator[tuple[str, str]]:
-    for section in body.split(b"--" + boundary, _MAX_FIELDS)[1:]:
+    for section in body.split(boundary, _MAX_FIELDS)[1:]:
         head, *rest = _BLANK_LINE.split(section, maxsplit=1)
         if not rest:
             continue  # the "--" that closes the body
@@ -74,9 +75,9 @@ def _multipart(body: bytes, boundary: bytes, charset: str | None) -> Iterator[tu
 
 def _boundary(declared: Message, body: bytes) -> bytes:
     if boundary := declared.get_boundary():
-        return boundary.encode("utf-8", "surrogatepass")
+        return b"--" + boundary.encode("utf-8", "surrogatepass")
     if body.startswith(b"--"):
-        return body[2:].split(b"\n", 1)[0].rstrip()
+        return body.split(b"\n", 1)[0].rstrip()
     return b""
 
 
