@@ -5,6 +5,7 @@ never signalled.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ import psutil
 _PATIENCE = 8.0  # seconds that a process may take to end after SIGTERM
 _TAIL = 25  # lines of a log that an error quotes …
 _WIDEST = 500  # … and characters of each
+
+_PORTS = (20_000, 32_000)
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -134,11 +137,16 @@ def run(
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that nobody listens on.
+
+    It is none of those that systems hand out to outgoing connections, so nobody gets it by accident before it is
+    listened on.
+    """
+    for port in random.sample(range(*_PORTS), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise Failed("100 ports of 127.0.0.1 are taken.")
 
 
 def wait_until[T](

@@ -33,7 +33,7 @@ def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Section:
             return {name: text.split(".", 1) if name == "Fn::GetAtt" else text}
 
 
-_Loader.add_multi_constructor("!", _function)  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", _function)
 
 
 def load(path: Path = TEMPLATE) -> Section:
