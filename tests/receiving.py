@@ -33,6 +33,11 @@ type Row = dict[str, Any]
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 RETENTION = timedelta(days=180)
+TABLE_KEYS = {
+    "ReportsTable": ("token", "outcome"),
+    "InboundTable": ("mobile", "message_key"),
+    "QuarantineTable": ("digest", "chunk"),
+}
 
 
 @dataclass
@@ -151,11 +156,11 @@ class Receiver:
 
     def reports(self) -> list[Row]:
         """All rows of Reports, in the order of their keys."""
-        return self._rows("ReportsTable", "token", "outcome")
+        return self._rows("ReportsTable")
 
     def mos(self) -> list[Row]:
         """All rows of Inbound, in the order of their keys."""
-        return self._rows("InboundTable", "mobile", "message_key")
+        return self._rows("InboundTable")
 
     def held(self) -> list[Row]:
         """Chunk 0 of every quarantine record, in the order of their digests."""
@@ -163,12 +168,19 @@ class Receiver:
 
     def everything(self) -> list[Row]:
         """Every row there is."""
-        return self.reports() + self.mos() + self._rows("QuarantineTable", "digest", "chunk")
+        return self.reports() + self.mos() + self._rows("QuarantineTable")
 
-    def _rows(self, table: str, *keys: str) -> list[Row]:
+    def empty(self) -> None:
+        """Forget all rows, and what was sent."""
+        for table, keys in TABLE_KEYS.items():
+            for row in self.dynamodb.scan(TableName=self.names[table])["Items"]:
+                self.dynamodb.delete_item(TableName=self.names[table], Key={key: row[key] for key in keys})
+        self.sent.clear()
+
+    def _rows(self, table: str) -> list[Row]:
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.names[table])
         rows = [from_item(item) for page in pages for item in page["Items"]]
-        return sorted(rows, key=lambda row: [row[key] for key in keys])
+        return sorted(rows, key=lambda row: [row[key] for key in TABLE_KEYS[table]])
 
     def _secret_text(self) -> str:
         return json.dumps({"uid": self.uid, "pwd": self.pwd})

@@ -11,6 +11,9 @@ import pytest
 
 from functions.receiver import handler
 from kuaixintong.errors import SettingsMissing
+from kuaixintong.status import Lookup
+from kuaixintong.stores.dynamo import to_item
+from kuaixintong.stores.parts import Parts
 from tests import spec_samples
 from tests.receiving import (
     NOW,
@@ -280,3 +283,14 @@ def test_importing_the_handler_needs_no_environment_and_loads_nothing_heavy() ->
         check=False,
     )
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_a_report_before_its_token_is_noted_is_in_the_status_as_soon_as_the_token_is(receiver: Receiver) -> None:
+    storage, sends = receiver.storage, receiver.names["SendsTable"]
+    lookup = Lookup(Parts(receiver.dynamodb, sends), storage.reports, storage.inbound)
+    part: dict[str, Any] = {"send_id": "order-1", "part": "1", "state": "SUBMITTING", "mobiles": ["13500000000"]}
+    receiver.dynamodb.put_item(TableName=sends, Item=to_item(part))
+    receiver.take(push("report", [report()]))
+    assert lookup.delivery_status("order-1").mobiles == {"13500000000": "pending"}
+    receiver.dynamodb.put_item(TableName=sends, Item=to_item(part | {"state": "ACCEPTED", "token": "7331"}))
+    assert lookup.delivery_status("order-1").mobiles == {"13500000000": "delivered"}
