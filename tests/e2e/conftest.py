@@ -27,7 +27,7 @@ def shared_deployment(shared_platform: RunningSimulator) -> Iterator[Deployment]
         "SenderTimeout": "10",
         "ConnectTimeout": "1",
         "AnswerTimeout": "2",
-        "AccountCheckSchedule": "rate(1 day)",
+        "CheckRateMinutes": "1440",
     }
     with LocalStack("test", platform_url=shared_platform.url, parameters=parameters, enforce_iam=True) as stack:
         yield Deployment(stack, shared_platform)

@@ -28,6 +28,7 @@ OUTPUTS = {
     *("PushUrl", "SendQueueUrl", "SendQueueArn", "DeadLetterQueueUrl"),
     *("SendsTableName", "ReportsTableName", "InboundTableName", "AccountTableName", "QuarantineTableName"),
     *("ReportsStreamArn", "InboundStreamArn", "PlatformSecretArn", "PushSecretArn"),
+    *("AlarmTopicArn", "DashboardName"),
 }
 
 ENVIRONMENT = {
@@ -190,7 +191,7 @@ def test_a_function_finds_in_its_environment_what_it_asks_for(template: dict[str
     assert own - {"POWERTOOLS_SERVICE_NAME"} == ENVIRONMENT[name]
     assert "POWERTOOLS_SERVICE_NAME" in own
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
-    assert shared["POWERTOOLS_METRICS_NAMESPACE"] == "Kuaixintong"
+    assert shared["POWERTOOLS_METRICS_NAMESPACE"] == {"Fn::Sub": "Kuaixintong/${AWS::StackName}"}
 
 
 def test_no_policy_allows_everything_of_anything() -> None:
@@ -260,5 +261,5 @@ def test_no_partition_region_account_or_url_suffix_is_spelled_out() -> None:
     assert re.findall(r"arn:aws[\w-]*:", text) == []
     assert re.findall(r"[a-z]{2}-[a-z]+-\d", text) == []
     assert re.findall(r"\b\d{12}\b", text) == []
-    principals = r"\b(?:lambda|apigateway)\.amazonaws\.com\b"  # these are the same in every partition
+    principals = r"\b(?:lambda|apigateway|cloudwatch)\.amazonaws\.com\b"  # these are the same in every partition
     assert re.findall(r"[\w.]*amazonaws\.com[\w.]*", re.sub(principals, "", text)) == []

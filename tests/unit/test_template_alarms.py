@@ -1,0 +1,137 @@
+"""Alarms and dashboard: each is told to somebody, has its page, and looks at a metric that exists."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.template import load, resources
+
+RUNBOOK = Path(__file__).parents[2] / "docs" / "operations.md"
+
+OWN = {"Fn::Sub": "Kuaixintong/${AWS::StackName}"}
+
+ALARMS = {name: alarm["Properties"] for name, alarm in resources("AWS::CloudWatch::Alarm").items()}
+
+AWS_METRICS = {
+    "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
+    "AWS/Lambda": {"Errors", "Throttles"},
+    "AWS/ApiGateway": {"5XXError"},
+    "AWS/DynamoDB": {"WriteThrottleEvents"},
+}
+
+
+def anchors() -> set[str]:
+    """The anchors of the runbook's headings, as GitHub and GitLab make them."""
+    headings = re.findall(r"^#+ (.+)$", RUNBOOK.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_every_alarm_says_what_is_wrong_and_names_its_section_of_the_runbook(name: str) -> None:
+    described = re.fullmatch(r"(.{10,}\.) See docs/operations\.md#([\w-]+)", ALARMS[name]["AlarmDescription"])
+    assert described, ALARMS[name]["AlarmDescription"]
+    assert described[2] in anchors()
+
+
+def test_every_section_of_the_runbook_has_its_alarm() -> None:
+    _, _, runbook = RUNBOOK.read_text("utf-8").partition("\n## Runbook\n")
+    sections = re.findall(r"^### (.+)$", runbook.partition("\n## ")[0], re.MULTILINE)
+    named = {alarm["AlarmDescription"].partition("#")[2] for alarm in ALARMS.values()}
+    assert {re.sub(r"[^\w\- ]", "", section).lower().replace(" ", "-") for section in sections} == named
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_every_alarm_is_told_to_the_topic(name: str) -> None:
+    assert ALARMS[name]["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_looks_at_a_metric_of_aws_or_at_one_of_this_stack(name: str) -> None:
+    alarm = ALARMS[name]
+    assert alarm["Namespace"] == OWN or alarm["MetricName"] in AWS_METRICS[alarm["Namespace"]]
+    assert "Metrics" not in alarm  # of one metric each: emulators know no more
+
+
+def test_missing_data_is_good_news_but_for_the_account_check() -> None:
+    odd = {name: each["TreatMissingData"] for name, each in ALARMS.items()}
+    assert {name: treatment for name, treatment in odd.items() if treatment != "notBreaching"} == {
+        "LoginFailedAlarm": "breaching",
+        "LowBalanceAlarm": "ignore",
+    }
+
+
+def test_alarms_on_the_account_check_look_at_one_check_at_a_time() -> None:
+    template = load()
+    periods = {minutes: int(each["Period"]) for minutes, each in template["Mappings"]["CheckTimes"].items()}
+    assert periods == {minutes: 60 * int(minutes) for minutes in periods}
+    assert set(periods) == {str(each) for each in template["Parameters"]["CheckRateMinutes"]["AllowedValues"]}
+    for name in ("LoginFailedAlarm", "LowBalanceAlarm"):
+        assert ALARMS[name]["Period"] == {"Fn::FindInMap": ["CheckTimes", {"Ref": "CheckRateMinutes"}, "Period"]}
+
+
+def test_an_alarm_that_no_period_could_hold_is_not_made() -> None:
+    for name, alarm in ALARMS.items():
+        period = alarm["Period"] if isinstance(alarm["Period"], int) else 86400
+        assert period * alarm["EvaluationPeriods"] <= (7 * 86400 if period >= 3600 else 86400), name
+
+
+def test_pushes_that_api_gateway_turns_away_are_counted_from_its_log() -> None:
+    [filter_] = resources("AWS::Logs::MetricFilter").values()
+    api = load()["Resources"]["PushApi"]["Properties"]
+    assert filter_["Properties"]["LogGroupName"] == {"Ref": "PushApiLogGroup"}
+    assert filter_["Properties"]["FilterPattern"] == '{ $.status = "429" }'
+    assert json.loads(api["AccessLogSetting"]["Format"])["status"] == "$context.status"
+    [metric] = filter_["Properties"]["MetricTransformations"]
+    alarm = ALARMS["PushesThrottledAlarm"]
+    assert (metric["MetricNamespace"], metric["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])
+    assert "Dimensions" not in alarm
+
+
+def test_the_topic_is_encrypted_with_a_key_that_cloudwatch_may_use_and_takes_this_accounts_alarms_alone() -> None:
+    template = load()["Resources"]
+    assert template["AlarmTopic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
+    key = template["AlarmKey"]["Properties"]["KeyPolicy"]["Statement"]
+    assert {"Service": "cloudwatch.amazonaws.com"} in [statement["Principal"] for statement in key]
+    [policy] = template["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert policy["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+# --- dashboard -------------------------------------------------------------------------------------------------
+
+
+def dashboard() -> list[dict[str, Any]]:
+    """The widgets, with references left as they are written."""
+    widgets: list[dict[str, Any]] = json.loads(
+        load()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    )["widgets"]
+    return widgets
+
+
+def test_the_dashboard_shows_the_path_from_left_to_right() -> None:
+    first_row = sorted((widget for widget in dashboard() if widget["y"] == 0), key=lambda widget: widget["x"])
+    titles = [widget["properties"]["title"].partition(":")[0].partition(",")[0] for widget in first_row]
+    assert titles == ["Queue", "Sender", "Parts", "Receiver", "Tables", "Account"]
+
+
+def test_the_dashboards_widgets_do_not_overlap() -> None:
+    cells = [
+        (x, y)
+        for widget in dashboard()
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) == 23  # CloudWatch's grid is 24 wide
+
+
+def test_the_dashboard_shows_every_alarm() -> None:
+    [widget] = [each for each in dashboard() if each["type"] == "alarm"]
+    assert set(widget["properties"]["alarms"]) == {f"${{{name}.Arn}}" for name in ALARMS}
+
+
+def test_every_metric_that_raises_an_alarm_is_on_the_dashboard() -> None:
+    shown = {metric[1] for widget in dashboard() for metric in widget["properties"].get("metrics", [])}
+    assert {alarm["MetricName"] for alarm in ALARMS.values()} - shown == set()
