@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 SENDS = 500
 CHANCE = 0.1
-KILLS = 15
+KILLS = 8
+GROWN_UP = 1.5
+"""Seconds: a worker younger than that is still importing, and its death would prove nothing."""
+
 CALLS_IN_A_MINUTE = 5
 
 
@@ -52,12 +56,13 @@ class Killer:
                     self.kills += 1
 
     def _workers(self) -> list[psutil.Process]:
-        """The sender's processes: descendants of this one, which has started the emulator."""
-        return [each for each in psutil.Process().children(recursive=True) if self._is_worker(each)]
+        """The sender's processes at work: descendants of this one, which has started the emulator."""
+        return [each for each in psutil.Process().children(recursive=True) if self._at_work(each)]
 
-    def _is_worker(self, process: psutil.Process) -> bool:
+    def _at_work(self, process: psutil.Process) -> bool:
         with suppress(psutil.Error):
-            return process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == self._function
+            ours = process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == self._function
+            return ours and time.time() - process.create_time() > GROWN_UP
         return False
 
 

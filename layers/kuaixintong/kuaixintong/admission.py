@@ -146,23 +146,24 @@ class Admission:
         return beijing.timestamp(self._ticks.pop())
 
     def _note_proof(self, ticket: Ticket) -> None:
-        account, version = ticket.account, ticket.credentials.version
+        version = ticket.credentials.version
         spotless = Account(proven=version)
-        if account != spotless or ticket.probing:
-            self._accounts.clear(ticket.credentials.cid, version, asked_at=ticket.entered_at)
-            with self._turn:
-                if self._account == account:
-                    self._account = spotless
         with self._turn:
             self._proven_at = self._monotonic()
+            stained = self._account != spotless
+            if stained:
+                self._account = spotless
+        if stained or ticket.probing:
+            self._accounts.clear(ticket.credentials.cid, version, asked_at=ticket.entered_at)
 
     def _note_trouble(self, ticket: Ticket, trouble: Trouble) -> Trouble | None:
         cid = ticket.credentials.cid
         counted = trouble in (Trouble.UNREACHABLE, Trouble.TIMESTAMP)
         in_a_row = self._accounts.count(cid, trouble) if counted else 1
         with self._turn:
-            self._ticks.clear()  # what was known of the account is out of date
-            self._proven_at = None
+            # What was known is out of date: the next ticket asks for the account, the next good answer clears it.
+            self._ticks.clear()
+            self._account = Account()
         if gate.pauses_at_once(trouble, in_a_row=in_a_row, probing=ticket.probing):
             now = self._clock()
             until = now + gate.pause_length(trouble, ticket.account.pauses)

@@ -46,9 +46,9 @@ _TRIES_AT_ONCE = 3
 """Requests for one part in one go: the first, and again where the secret has just changed."""
 
 
-def backoff(receive_count: int, chance: float) -> float:
-    """Return seconds until the next try: doubling with each receive, less up to half by ``chance`` (0 to 1)."""
-    whole = min(_FIRST_BACKOFF * 2.0 ** min(receive_count - 1, 16), LONGEST_BACKOFF)
+def backoff(tries: int, chance: float) -> float:
+    """Return seconds until the next try: doubling with each, less up to half by ``chance`` (0 to 1)."""
+    whole = min(_FIRST_BACKOFF * 2.0 ** min(tries - 1, 16), LONGEST_BACKOFF)
     return whole * (1 - chance / 2)
 
 
@@ -296,7 +296,9 @@ class Submitter:
         delivery.states[rule.state] += 1
         if rule.attention:
             delivery.attention[rule.attention] += 1
-        return self._next(send, rule, trouble, delivery)
+        # Deliveries that met a pause cost nothing and prove nothing: they do not count towards the backoff.
+        tries = min(delivery.receive_count, held.submit.attempts)
+        return self._next(send, rule, trouble, tries)
 
     def _answer(self, send: Send, part: Part, held: Claimed, ticket: Ticket) -> Answer | None:
         try:
@@ -321,7 +323,7 @@ class Submitter:
         else:
             self._rows.settle(send, part, held, rule, answer, now=self._clock())
 
-    def _next(self, send: Send, rule: Rule, trouble: Trouble | None, delivery: Delivery) -> State | Again | None:
+    def _next(self, send: Send, rule: Rule, trouble: Trouble | None, tries: int) -> State | Again | None:
         match rule.then:
             case Then.DONE | Then.SPLIT:
                 return rule.state
@@ -330,7 +332,7 @@ class Submitter:
             case Then.SOON:
                 return Again(_SOON, "timestamp refused")
             case _:
-                delay = backoff(delivery.receive_count, self._chance())
+                delay = backoff(tries, self._chance())
                 return self._in_time(send, Again(delay, trouble or "the platform asks to come later"))
 
     def _not_ours(self, held: Claimed | Finished | Busy | Conflict, delivery: Delivery) -> State | Again:
