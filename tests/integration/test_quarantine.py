@@ -56,13 +56,12 @@ def test_what_is_pushed_again_costs_one_small_write(receiver: Receiver) -> None:
     assert receiver.writes == ["UpdateItem"]
 
 
-@pytest.mark.parametrize("size", [0, 1, 4_095, 4_096, 4_097, 384_096, 384_097, 1_000_000])
-@pytest.mark.parametrize("letter", ["x", "的", "😀", "\xff"])
-def test_every_size_comes_back_byte_for_byte(receiver: Receiver, size: int, letter: str) -> None:
-    raw = b"\xff" * size if letter == "\xff" else ("x" + letter * (size // len(letter.encode()))).encode()
-    record = pushes.Unreadable("report", pushes.Kept.BODY, raw, "because")
-    receiver.storage.keep([record], deadline=time.monotonic() + 60)
-    assert raw_of(receiver) == raw
+@pytest.mark.parametrize("letter", [b"x", "的".encode(), "😀".encode(), b"\xff"])
+def test_every_size_comes_back_byte_for_byte(receiver: Receiver, letter: bytes) -> None:
+    for size in (0, 1, 4_095, 4_096, 4_097, 384_096, 384_097, 1_000_000):
+        record = pushes.Unreadable("report", pushes.Kept.BODY, b"-" + letter * (size // len(letter)), "because")
+        receiver.storage.keep([record], deadline=time.monotonic() + 60)
+        assert receiver.storage.quarantine.read(record.digest) == record
 
 
 def test_a_record_says_what_it_is_and_when_it_was_seen(receiver: Receiver) -> None:

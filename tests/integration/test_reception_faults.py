@@ -158,7 +158,7 @@ ROWS: list[Any] = [{"token": {"S": str(number)}} for number in range(60)]
 
 def test_unprocessed_rows_are_put_again_and_only_those() -> None:
     dynamodb = Forgetful(lambda call, requests: requests[10:] if call == 0 else requests[:1] if call == 1 else [])
-    writer_of(dynamodb).put("Reports", ROWS, deadline=time.monotonic() + 60)
+    writer_of(dynamodb).put("Reports", ROWS, dict, deadline=time.monotonic() + 60)
     assert dynamodb.sizes == [25, 15, 1, 25, 10]
     assert sorted(map(str, dynamodb.rows)) == sorted(map(str, ROWS))
 
@@ -172,7 +172,7 @@ def test_rows_that_stay_unprocessed_are_an_error_in_time() -> None:
 
     with pytest.raises(StoreUnavailable):
         writer_of(Forgetful(lambda _, requests: requests), backoff).put(
-            "Reports", ROWS, deadline=time.monotonic() + 60
+            "Reports", ROWS, dict, deadline=time.monotonic() + 60
         )
     assert pauses[:21] == list(range(21))
 

@@ -40,7 +40,7 @@ class Storage:
     @classmethod
     def connect(cls, settings: StorageSettings, *, threads: int = THREADS) -> Self:
         """Use the tables of an AWS account, with the credentials and region of the environment."""
-        dynamodb = dynamo.connect(connections=threads)
+        dynamodb = dynamo.connect(connections=threads, validate=False)
         return cls(
             reports=Reports(dynamodb, settings.reports_table),
             inbound=Inbound(dynamodb, settings.inbound_table),

@@ -90,16 +90,15 @@ class Writer:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="writer")
         self._backoff = backoff
 
-    def put(self, table: str, rows: "Iterable[Row]", *, deadline: float) -> None:
-        """Put all rows, in any order; their keys must differ.
+    def put[T](self, table: str, things: Iterable[T], to_row: "Callable[[T], Row]", *, deadline: float) -> None:
+        """Put a row for each of many things, in any order; their keys must differ.
 
+        Rows are made when it is their turn, for the whole of a large push in rows is many times its size.
         Raises :class:`StoreUnavailable` if not all are durable by ``deadline`` (``time.monotonic``). Some may be
         then, and some may become so still: putting the same rows again does no harm.
         """
-        self.run(
-            (partial(self._put_batch, table, batch) for batch in batched(rows, _ROWS_PER_CALL, strict=False)),
-            deadline=deadline,
-        )
+        batches = batched(things, _ROWS_PER_CALL, strict=False)
+        self.run((partial(self._put_batch, table, batch, to_row) for batch in batches), deadline=deadline)
 
     def run(self, jobs: Iterable[Job], *, deadline: float) -> None:
         """Run jobs side by side. Raises the first error of one, or :class:`StoreUnavailable` at ``deadline``."""
@@ -111,9 +110,11 @@ class Writer:
             _abandon(late, patience)
             raise failure or StoreUnavailable("DynamoDB is too slow; the time for this push is up.")
 
-    def _put_batch(self, table: str, batch: "Sequence[Row]", patience: Patience) -> None:
+    def _put_batch[T](
+        self, table: str, batch: Sequence[T], to_row: "Callable[[T], Row]", patience: Patience
+    ) -> None:
         """Put up to 25 rows, coming back for those that DynamoDB leaves unprocessed."""
-        requests: Sequence[WriteRequestUnionTypeDef] = [{"PutRequest": {"Item": row}} for row in batch]
+        requests: Sequence[WriteRequestUnionTypeDef] = [{"PutRequest": {"Item": to_row(each)}} for each in batch]
         attempt = 0
         while requests:
             answer = self.persist(partial(self.client.batch_write_item, RequestItems={table: requests}), patience)

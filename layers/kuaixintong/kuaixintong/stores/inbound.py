@@ -35,9 +35,9 @@ class Inbound:
 
         Raises :class:`~kuaixintong.errors.StoreUnavailable`.
         """
-        rows = [_row(each, stamp) for each in dict.fromkeys(mos)]
-        writer.put(self._table, rows, deadline=deadline)
-        return len(rows)
+        different = dict.fromkeys(mos)
+        writer.put(self._table, different, lambda mo: _row(mo, stamp), deadline=deadline)
+        return len(different)
 
     def of_mobile(self, mobile: str) -> "Iterator[Item]":
         """Yield the MOs of a mobile, in the order in which the gateway received them."""

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from kuaixintong.pushes import Kept, Unreadable
 from kuaixintong.stores.batch import Patience, Stamp, Writer
 from kuaixintong.stores.dynamo import Item, from_item, our_errors, to_item
@@ -22,9 +20,9 @@ from kuaixintong.stores.query import rows_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, UpdateItemInputTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-    from kuaixintong.stores.batch import Row
+    type Key = dict[str, AttributeValueTypeDef]
 
 _HEAD_BYTES = 4_096
 """Raw text in chunk 0: enough to see what it is, and little, for each counting costs units by its size."""
@@ -57,7 +55,7 @@ class Quarantine:
         return Unreadable(head["type"], Kept(head["kept"]), raw, head["reason"], head["entries"])
 
     def heads(self) -> Iterator[Item]:
-        """Yield chunk 0 of every record,, in no order: what, why, when, how often. Reads the whole table."""
+        """Yield chunk 0 of every record, in no order: what, why, when, how often. Reads the whole table."""
         for page in self._client.get_paginator("scan").paginate(
             TableName=self._table,
             FilterExpression="#chunk = :head",
@@ -72,15 +70,16 @@ class Quarantine:
             for chunk in list(rows_of(self._client, self._table, "digest", digest)):
                 self._client.delete_item(TableName=self._table, Key=_key(digest, chunk["chunk"]))
 
-    def _keep(self, each: Unreadable, seen: int, stamp: Stamp, writer: Writer, patience: Patience) -> None:
-        digest = each.digest
+    def _keep(self, each: Unreadable, times: int, stamp: Stamp, writer: Writer, patience: Patience) -> None:
+        key = _key(each.digest, 0)
         head, *rest = _pieces(each.raw)
         if rest:
-            if self._counted(digest, seen, stamp, writer, patience):
+            if writer.persist(partial(self._counted, key, times, stamp), patience):
                 return
             for number, piece in enumerate(rest, start=1):
-                row = _chunk(digest, number, piece, stamp)
-                writer.persist(partial(self._client.put_item, TableName=self._table, Item=row), patience)
+                chunk = {"digest": each.digest, "chunk": number, "raw": piece, "expires_at": stamp.expires_at}
+                put = partial(self._client.put_item, TableName=self._table, Item=to_item(chunk))
+                writer.persist(put, patience)
         known = {
             "raw": head,
             "type": each.type,
@@ -91,44 +90,42 @@ class Quarantine:
             "last_seen": stamp.received_at,
             "expires_at": stamp.expires_at,
         }
-        writer.persist(partial(self._update, digest, known, seen, first_seen=stamp.received_at), patience)
+        writer.persist(partial(self._write_head, key, known, times), patience)
 
-    def _counted(self, digest: str, seen: int, stamp: Stamp, writer: Writer, patience: Patience) -> bool:
-        """Count a record that is there, whole, and not about to be taken by TTL."""
-        known = {"last_seen": stamp.received_at}
+    def _counted(self, key: "Key", times: int, stamp: Stamp) -> bool:
+        """Count a record, if it is there. Its other chunks are then too: chunk 0 is the last to be written."""
+        there = "attribute_exists(#seen)"
+        whole = "#expires_at > :now"  # after that, TTL takes the chunks one by one and at its leisure
         try:
-            writer.persist(partial(self._update, digest, known, seen, alive_at=stamp.received), patience)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                return False
-            raise
+            self._client.update_item(
+                TableName=self._table,
+                Key=key,
+                ConditionExpression=f"{there} AND {whole}",
+                UpdateExpression="SET #last_seen = :last_seen ADD #seen :times",
+                ExpressionAttributeNames={f"#{name}": name for name in ("seen", "last_seen", "expires_at")},
+                ExpressionAttributeValues=to_item(
+                    {":last_seen": stamp.received_at, ":times": times, ":now": stamp.received}
+                ),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
         return True
 
-    def _update(
-        self, digest: str, known: Item, seen: int, *, first_seen: str | None = None, alive_at: int | None = None
-    ) -> None:
-        assignments = [f"#{name} = :{name}" for name in known]
-        values: Item = {f":{name}": value for name, value in known.items()} | {":times": seen}
-        names = {f"#{name}": name for name in (*known, "seen")}
-        request: UpdateItemInputTypeDef = {"TableName": self._table, "Key": _key(digest, 0)}
-        if first_seen:
-            assignments.append("#first_seen = if_not_exists(#first_seen, :first_seen)")
-            values[":first_seen"], names["#first_seen"] = first_seen, "first_seen"
-        if alive_at is not None:
-            request["ConditionExpression"] = "attribute_exists(#seen) AND #expires_at > :alive_at"
-            values[":alive_at"], names["#expires_at"] = alive_at, "expires_at"
-        request["UpdateExpression"] = f"SET {', '.join(assignments)} ADD #seen :times"
-        request["ExpressionAttributeNames"] = names
-        request["ExpressionAttributeValues"] = to_item(values)
-        self._client.update_item(**request)
+    def _write_head(self, key: "Key", known: Item, times: int) -> None:
+        assignments = ", ".join(f"#{name} = :{name}" for name in known)
+        self._client.update_item(
+            TableName=self._table,
+            Key=key,
+            UpdateExpression=(
+                f"SET {assignments}, #first_seen = if_not_exists(#first_seen, :last_seen) ADD #seen :times"
+            ),
+            ExpressionAttributeNames={f"#{name}": name for name in (*known, "first_seen", "seen")},
+            ExpressionAttributeValues=to_item({f":{name}": known[name] for name in known} | {":times": times}),
+        )
 
 
-def _key(digest: str, chunk: int) -> "dict[str, AttributeValueTypeDef]":
+def _key(digest: str, chunk: int) -> "Key":
     return to_item({"digest": digest, "chunk": chunk})
-
-
-def _chunk(digest: str, number: int, piece: object, stamp: Stamp) -> "Row":
-    return to_item({"digest": digest, "chunk": number, "raw": piece, "expires_at": stamp.expires_at})
 
 
 def _pieces(raw: bytes) -> list[bytes] | list[str]:

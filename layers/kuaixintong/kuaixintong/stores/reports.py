@@ -8,7 +8,7 @@ thousand single writes instead of four hundred batches would put the push's answ
 success (spec 4.5). Should the platform take back what it said of one code, its later word stands.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from kuaixintong.messages import Report
@@ -31,14 +31,13 @@ class Reports:
         self._client = client
         self._table = table
 
-    def put(self, reports: Iterable[Report], stamp: Stamp, writer: Writer, *, deadline: float) -> int:
+    def put(self, reports: Collection[Report], stamp: Stamp, writer: Writer, *, deadline: float) -> int:
         """Write reports, no two of one key, and return the number of rows.
 
         Raises :class:`~kuaixintong.errors.StoreUnavailable`.
         """
-        rows = [_row(each, stamp) for each in reports]
-        writer.put(self._table, rows, deadline=deadline)
-        return len(rows)
+        writer.put(self._table, reports, lambda report: _row(report, stamp), deadline=deadline)
+        return len(reports)
 
     def of_token(self, token: str) -> "Iterator[Item]":
         """Yield the reports of a part, ordered by mobile and result code."""
