@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import requests
+import yaml
 from botocore.config import Config
 
 from local import processes
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
 
@@ -108,6 +110,11 @@ class Clients:
         return self._client("sts")  # type: ignore[no-any-return]
 
     @cached_property
+    def sns(self) -> "SNSClient":
+        """SNS."""
+        return self._client("sns")  # type: ignore[no-any-return]
+
+    @cached_property
     def sqs(self) -> "SQSClient":
         """SQS."""
         return self._client("sqs")  # type: ignore[no-any-return]
@@ -136,6 +143,7 @@ class LocalStack:
         self.outputs: Mapping[str, str] = {}
         self._parameters = {
             "Stage": STAGE,
+            "OnAws": "false",
             "PlatformUrl": platform_url,
             "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
             **(parameters or {}),
@@ -230,6 +238,7 @@ class LocalStack:
             self._sam(
                 "build", "--cached", "--parallel", "--template", ROOT / "template.yaml", seconds=_BUILD_SECONDS
             )
+            _mend_default("OnAws", "false")
             self._say("sam deploy")
             self._sam(
                 "deploy",
@@ -353,6 +362,14 @@ def clear_leftovers(say: Say, *, kept_too: bool = False) -> int:
 def _recorded() -> list[tuple[str, dict[str, Any]]]:
     paths = sorted(WORKPLACE.glob("*/state.json"))
     return [(path.parent.name, json.loads(path.read_text("utf-8"))) for path in paths]
+
+
+def _mend_default(parameter: str, value: str) -> None:
+    """Change a parameter's default in the built template: it is all that MiniStack's SAM transform sees of it."""
+    built = _BUILD / ".aws-sam" / "build" / "template.yaml"
+    template = yaml.safe_load(built.read_text("utf-8"))
+    template["Parameters"][parameter]["Default"] = value
+    built.write_text(yaml.safe_dump(template, allow_unicode=True, sort_keys=False), "utf-8")
 
 
 @contextmanager
