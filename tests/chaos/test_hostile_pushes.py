@@ -35,9 +35,9 @@ thousands = settings(
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def witness() -> Iterator["Witness"]:
     with mock_aws():
-        yield Receiver(pwd=PWD)
+        yield Witness(Receiver(pwd=PWD))
 
 
 # --- what is pushed --------------------------------------------------------------------------------------------
@@ -196,33 +196,46 @@ def canonical(value: Any) -> str:
 
 @dataclass
 class Evidence:
-    """What DynamoDB was asked to write, read off the requests: nothing has to be looked up or cleared away."""
+    """What DynamoDB was asked to write for one push, read off the requests."""
 
     rows: list[Row]
-    held: set[str]
+    held: list[str]
     records: int
 
-    @classmethod
-    def of(cls, sent: list[tuple[str, dict[str, Any]]]) -> "Evidence":
+
+class Witness:
+    """Sees what is written; remembers what quarantine holds, for what is there already is only counted."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+        self._held: dict[str, list[str]] = {}
+
+    def judge(self, incoming: Event) -> tuple[Answer, Evidence]:
+        self.receiver.sent.clear()
+        answer = self.receiver.take(incoming)
+        assert nothing_leaks(answer.log)
+        return answer, self._evidence()
+
+    def _evidence(self) -> Evidence:
         rows: list[Row] = []
         chunks: dict[str, bytes] = {}
-        heads: dict[str, Row] = {}
-        for operation, asked in sent:
+        touched: set[str] = set()
+        for operation, asked in self.receiver.sent:
             match operation:
                 case "BatchWriteItem":
                     ((_, requests),) = asked["RequestItems"].items()
                     rows += [from_item(request["PutRequest"]["Item"]) for request in requests]
                 case "PutItem":
-                    row = from_item(asked["Item"])
-                    chunks[row["digest"]] = chunks.get(row["digest"], b"") + as_bytes(row["raw"])
-                case "UpdateItem" if "ConditionExpression" not in asked:
+                    chunk = from_item(asked["Item"])
+                    chunks[chunk["digest"]] = chunks.get(chunk["digest"], b"") + as_bytes(chunk["raw"])
+                case "UpdateItem":
+                    digest = asked["Key"]["digest"]["S"]
+                    touched.add(digest)
                     values = from_item(asked["ExpressionAttributeValues"])
-                    heads[asked["Key"]["digest"]["S"]] = values
-        entries: set[str] = set()
-        for digest, head in heads.items():
-            raw = as_bytes(head[":raw"]) + chunks.get(digest, b"")
-            entries |= set(entries_in(raw, alone=head[":kept"] in ("entry", "contradiction")))
-        return cls(rows, entries, len(heads))
+                    if ":raw" in values:
+                        raw = as_bytes(values[":raw"]) + chunks.get(digest, b"")
+                        self._held[digest] = entries_in(raw, alone=values[":kept"] in ("entry", "contradiction"))
+        return Evidence(rows, [entry for digest in touched for entry in self._held[digest]], len(touched))
 
 
 def as_bytes(raw: Any) -> bytes:
@@ -261,22 +274,15 @@ def needed(row: Row) -> set[str]:
     )
 
 
-def judged(receiver: Receiver, incoming: Event) -> tuple[Answer, Evidence]:
-    receiver.sent.clear()
-    answer = receiver.take(incoming)
-    assert nothing_leaks(answer.log)
-    return answer, Evidence.of(receiver.sent)
-
-
 @thousands
 @given(data=st.data(), pushed=pushes())
 def test_a_strange_push_is_refused_or_kept_to_the_last_entry(
-    receiver: Receiver, data: st.DataObject, pushed: Pushed
+    witness: Witness, data: st.DataObject, pushed: Pushed
 ) -> None:
-    answer, evidence = judged(receiver, data.draw(events(pushed)))
+    answer, evidence = witness.judge(data.draw(events(pushed)))
     if not pushed.authentic:
         assert (answer.status, answer.body) == (403, "forbidden")
-        assert receiver.sent == []
+        assert witness.receiver.sent == []
     elif pushed.type.strip() not in ("report", "mo"):
         assert answer.status == 400
         assert (evidence.rows, evidence.records) == ([], 1)
@@ -303,7 +309,7 @@ def mangled(body: bytes, splices: list[tuple[float, float, bytes]]) -> bytes:
 @thousands
 @given(data=st.data(), pushed=pushes(), spliced=st.lists(splices, min_size=1, max_size=4), admitted=st.booleans())
 def test_a_mangled_push_is_refused_or_told_so_or_kept(
-    receiver: Receiver,
+    witness: Witness,
     data: st.DataObject,
     pushed: Pushed,
     spliced: list[tuple[float, float, bytes]],
@@ -313,16 +319,16 @@ def test_a_mangled_push_is_refused_or_told_so_or_kept(
     incoming["body"] = base64.b64encode(mangled(base64.b64decode(incoming["body"] or ""), spliced)).decode()
     if admitted:
         incoming["multiValueQueryStringParameters"] = {"uid": ["abc"], "pwd": [PWD], "type": [pushed.type]}
-    answer, evidence = judged(receiver, incoming)
+    answer, evidence = witness.judge(incoming)
     match answer.status:
         case 200:
             stored_now = metrics(answer.log)
             assert len(evidence.rows) == stored_now["ReportsStored"] + stored_now["MosStored"]
             assert bool(evidence.records) == bool(stored_now["EntriesQuarantined"])
         case 400:
-            assert (evidence.rows, bool(receiver.sent)) == ([], True)
+            assert (evidence.rows, bool(witness.receiver.sent)) == ([], True)
         case status:
-            assert (status, receiver.sent) == (403, [])
+            assert (status, witness.receiver.sent) == (403, [])
 
 
 @thousands
@@ -330,15 +336,15 @@ def test_a_mangled_push_is_refused_or_told_so_or_kept(
     body=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )
 def test_bytes_that_are_no_push_are_kept_byte_for_byte_if_the_query_has_the_credentials(
-    receiver: Receiver, body: bytes
+    witness: Witness, body: bytes
 ) -> None:
     incoming = _event(body, {}, None, encoded=True)
-    answer, _ = judged(receiver, incoming)
-    assert (answer.status, receiver.sent) == (403, [])
+    answer, _ = witness.judge(incoming)
+    assert (answer.status, witness.receiver.sent) == (403, [])
     incoming["multiValueQueryStringParameters"] = {"uid": ["abc"], "pwd": [PWD]}
-    answer, evidence = judged(receiver, incoming)
+    answer, evidence = witness.judge(incoming)
     assert (answer.status, evidence.records) == (400, 1)
-    digest = receiver.sent[-1][1]["Key"]["digest"]["S"]
-    kept = receiver.storage.quarantine.read(digest)
+    digest = witness.receiver.sent[-1][1]["Key"]["digest"]["S"]
+    kept = witness.receiver.storage.quarantine.read(digest)
     assert kept is not None
     assert kept.raw == body
