@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import boto3
 
 from functions.receiver import handler
-from kuaixintong.credentials import CachedSecret, PushCredentials
+from kuaixintong.credentials import PushCredentials
 from kuaixintong.reception import Reception
 from kuaixintong.storage import Storage
 from kuaixintong.stores.batch import Writer
@@ -21,6 +21,7 @@ from kuaixintong.stores.dynamo import from_item
 from kuaixintong.stores.inbound import Inbound
 from kuaixintong.stores.quarantine import Quarantine
 from kuaixintong.stores.reports import Reports
+from kuaixintong.stores.secrets import CachedSecret
 from tests.spec_samples import PUSH_PWD, PUSH_UID
 from tests.template import create_tables
 

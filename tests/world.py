@@ -14,11 +14,12 @@ import boto3
 
 from kuaixintong.admission import Admission
 from kuaixintong.codec import decode_answer, encode
-from kuaixintong.credentials import CachedSecret, PlatformCredentials
+from kuaixintong.credentials import PlatformCredentials
 from kuaixintong.messages import Answer, Login, SendSm
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.dynamo import from_item
 from kuaixintong.stores.queue import SendQueue
+from kuaixintong.stores.secrets import CachedSecret
 from kuaixintong.stores.sends import Sends
 from kuaixintong.submission import Delivery, QueueMessage, Submitter
 from local.simulator.platform import Platform

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from kuaixintong import beijing
 from kuaixintong.codes import SUCCESS
-from kuaixintong.credentials import CachedSecret, PlatformCredentials
+from kuaixintong.credentials import PlatformCredentials
 from kuaixintong.errors import NoAnswer
 from kuaixintong.gate import Account
 from kuaixintong.ledger import Trouble
 from kuaixintong.messages import Answer, Login
 from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.secrets import CachedSecret
 
 if TYPE_CHECKING:
     from kuaixintong.submission import Platform

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kuaixintong import beijing, gate
-from kuaixintong.credentials import CachedSecret, PlatformCredentials
+from kuaixintong.credentials import PlatformCredentials
 from kuaixintong.gate import Account, Closed, Open, Probe
 from kuaixintong.ledger import Trouble
 from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.secrets import CachedSecret
 
 _BLOCK = 10
 """Timestamps taken at a time: what one batch of the queue needs."""

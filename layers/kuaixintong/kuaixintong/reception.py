@@ -13,12 +13,13 @@ import boto3
 from botocore.config import Config
 
 from kuaixintong import pushes
-from kuaixintong.credentials import CachedSecret, PushCredentials
+from kuaixintong.credentials import PushCredentials
 from kuaixintong.errors import PushForbidden, PushUnreadable
 from kuaixintong.gateway import Request
 from kuaixintong.pushes import Push
 from kuaixintong.settings import ReceiverSettings
 from kuaixintong.storage import Storage, Stored
+from kuaixintong.stores.secrets import CachedSecret
 
 _AWS = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
 

@@ -9,11 +9,12 @@ from botocore.config import Config
 from kuaixintong.account_check import AccountCheck
 from kuaixintong.admission import Admission
 from kuaixintong.client import PlatformClient
-from kuaixintong.credentials import CachedSecret, PlatformCredentials
+from kuaixintong.credentials import PlatformCredentials
 from kuaixintong.settings import BalanceSettings, SenderSettings
 from kuaixintong.stores import dynamo
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.queue import SendQueue
+from kuaixintong.stores.secrets import CachedSecret
 from kuaixintong.stores.sends import Sends
 from kuaixintong.submission import Submitter
 
