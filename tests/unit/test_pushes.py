@@ -213,6 +213,8 @@ def test_huge_numbers_and_half_characters_in_other_fields_are_kept_too() -> None
 
 
 def test_other_fields_that_no_row_can_hold_are_unreadable() -> None:
+    together = entry(ENTRY_MO, content="长" * 100_000, x="长" * 40_000)
+    assert only_fault("mo", array(together)).reason == "The entry is larger than a row can be."
     assert only_fault("report", array(entry(REPORT, x="x" * 400_000))).reason.endswith("are too large.")
     deep = "[" * 5_000 + "]" * 5_000
     fault = only_fault("mo", array(entry(ENTRY_MO, x="deep")).replace('"deep"', deep))

@@ -133,7 +133,10 @@ def test_a_body_without_parameters_has_none(body: bytes) -> None:
 
 def test_a_million_separators_cost_no_million_fields() -> None:
     assert len(parameters(Request(body=b"&".join(b"%d=1" % n for n in range(1_000_000))))) <= 101
-    assert parameters(Request(content_type="multipart/form-data; boundary=x", body=b"--x" * 1_000_000)) == {}
+    multipart = "multipart/form-data; boundary=x"
+    assert parameters(Request(content_type=multipart, body=b"--x" * 1_000_000)) == {}
+    headers = b"--x\r\n" + b"a: b\r\n" * 1_000_000 + b"\r\n1\r\n--x--"
+    assert parameters(Request(content_type=multipart, body=headers)) == {}
 
 
 def test_the_event_of_api_gateway_becomes_a_request() -> None:

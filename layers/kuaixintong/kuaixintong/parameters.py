@@ -21,6 +21,9 @@ from kuaixintong.jsontext import members
 _MAX_FIELDS = 100
 """A push has four; a body of a million separators must not cost a million fields."""
 
+_MAX_HEAD = 4_096
+"""Bytes of a multipart section's headers, for the same reason."""
+
 _CHARSETS = frozenset({"utf-8", "utf-16", "utf-16-le", "utf-16-be", "gb2312", "gbk", "gb18030", "big5"})
 """Declared charsets that are believed. ISO-8859-1 is not: it is what old HTTP libraries declare unasked."""
 
@@ -64,8 +67,8 @@ def _form(body: bytes, charset: str | None) -> Iterator[tuple[str, str]]:
 def _multipart(body: bytes, boundary: bytes, charset: str | None) -> Iterator[tuple[str, str]]:
     for section in body.split(boundary, _MAX_FIELDS)[1:]:
         head, *rest = _BLANK_LINE.split(section, maxsplit=1)
-        if not rest:
-            continue  # the "--" that closes the body
+        if not rest or len(head) > _MAX_HEAD:
+            continue  # the "--" that closes the body, or nonsense
         headers = BytesHeaderParser().parsebytes(head.lstrip())
         name = headers.get_param("name", header="content-disposition")
         if name is not None:

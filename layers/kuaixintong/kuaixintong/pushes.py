@@ -34,7 +34,7 @@ _LONGEST_TYPE = 100
 """Characters of ``type`` in a quarantine row; a longer one stays where it is, in the body."""
 
 _MANY = 200
-"""Unreadable entries of one push that get a record each; more share one, or counting them would take too long."""
+"""Unreadable entries of one push that get a record each; more share one, for each costs a call of its own."""
 
 _NEAR = 128
 """Bytes between the name ``pwd`` and the password itself, in any notation: a multipart header fits."""
@@ -169,17 +169,15 @@ def _agreed(kind: str, reports: Iterable[tuple[Report, str]]) -> tuple[tuple[Rep
     """
     standing: dict[tuple[str, str], tuple[Report, str]] = {}
     denied: list[Unreadable] = []
+    denial = "Another entry of the push has the same token, mobile and resultCode and says otherwise."
     for entry in reports:
         report = entry[0]
         key = (report.token, report.outcome)
         other = standing.setdefault(key, entry)
         if other[0] != report:
             standing[key], (_, text) = sorted((other, entry), key=_weight, reverse=True)
-            denied.append(Unreadable(kind, Kept.CONTRADICTION, _bytes(text), _DENIED))
+            denied.append(Unreadable(kind, Kept.CONTRADICTION, _bytes(text), denial))
     return tuple(report for report, _ in standing.values()), denied
-
-
-_DENIED = "Another entry of the push has the same token, mobile and resultCode and says otherwise."
 
 
 def _weight(entry: tuple[Report, str]) -> tuple[bool, str]:
@@ -214,7 +212,7 @@ def _report(entry: dict[str, Any]) -> Report:
 def _mo(entry: dict[str, Any]) -> MO:
     content = _content(entry)
     extra = _extra(entry, ("mobile", "content", "smgRecvDate"))
-    if len(content.encode()) + len(extra) > _MAX_ROW_BYTES:
+    if len(content.encode()) + len(extra.encode()) > _MAX_ROW_BYTES:
         raise _Faulty("The entry is larger than a row can be.")
     return MO(mobile=_mobile(entry), content=content, smg_recv_date=_date(entry, "smgRecvDate"), extra=extra)
 
