@@ -9,6 +9,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 SAM := .venv/tools/sam/bin/sam
 TOOLS := .venv/marks/dev .venv/marks/sam .venv/marks/ministack
+CHECKOV := .venv/tools/checkov/bin/checkov
 ENV ?= default
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -46,12 +47,13 @@ test: $(TOOLS) ## Run all tests
 	@$(PYTHON) -m pytest
 
 .PHONY: check
-check: $(TOOLS) ## Check formatting, lint, types and the template
+check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templates and their security
 	ruff format --check .
 	ruff check .
 	mypy
-	cfn-lint --regions us-east-1 cn-north-1 -- template.yaml
+	cfn-lint --regions us-east-1 eu-central-1 ap-southeast-1 cn-north-1 cn-northwest-1 -- template.yaml network/*.yaml
 	$(SAM) validate --lint
+	$(CHECKOV) --config-file .checkov.yaml
 
 .PHONY: chaos
 chaos: $(TOOLS) ## Run the fault campaign at full length
@@ -62,7 +64,8 @@ bench: $(TOOLS) ## Run the benchmarks, each a ratio against its own baseline
 	@$(PYTHON) -m tests.bench
 
 # --- Tools -----------------------------------------------------------------------------------------------------
-# Three environments: MiniStack holds SAM back to an old version, and its Lambdas see what is installed beside it.
+# Four environments: MiniStack holds SAM back to an old version, and its Lambdas see what is installed beside it;
+# checkov pins an old boto3.
 # Compiled bytecode halves the emulator's start and the functions' cold starts.
 
 UV := .venv/bin/uv
@@ -91,7 +94,7 @@ COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 
 
 .PHONY: requirements
 requirements: .venv/marks/uv ## Pin every requirement anew, at its newest version
-	@for file in layers/kuaixintong/requirements requirements/{uv,dev,sam,ministack}; do \
+	@for file in layers/kuaixintong/requirements requirements/{uv,dev,sam,ministack,checkov}; do \
 		$(COMPILE) $$file.in --output-file $$file.txt; \
 	done
 
