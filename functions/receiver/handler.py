@@ -57,4 +57,9 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
 
 def _answer(status: int, body: str, metric: str, count: int = 1) -> dict[str, Any]:
     metrics.add_metric(metric, MetricUnit.Count, count)
-    return {"statusCode": status, "headers": {"Content-Type": "text/plain; charset=utf-8"}, "body": body}
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": "text/plain; charset=utf-8"},
+        "body": body,
+        "isBase64Encoded": False,  # a load balancer asks for it
+    }

@@ -1,10 +1,11 @@
-"""API Gateway's proxy event, as the request that a push came in."""
+"""The event of API Gateway or of a load balancer, as the request that a push came in."""
 
 import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import unquote_plus
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +18,21 @@ class Request:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """Read a REST API's Lambda proxy event. What it lacks is empty."""
+        """Read a REST API's Lambda proxy event, or a load balancer's. What it lacks is empty."""
         return cls(query=_query(event), content_type=_header(event, "content-type"), body=_body(event))
 
 
 def _query(event: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     repeated = event.get("multiValueQueryStringParameters") or {}
     single = event.get("queryStringParameters") or {}
-    pairs = [(name, value) for name, values in repeated.items() for value in values or ()]
-    return tuple((name, value or "") for name, value in pairs or single.items())
+    pairs = [(name, value) for name, values in repeated.items() for value in values or ()] or single.items()
+    decoded = unquote_plus if _balanced(event) else str
+    return tuple((decoded(name), decoded(value or "")) for name, value in pairs)
+
+
+def _balanced(event: Mapping[str, Any]) -> bool:
+    """Tell a load balancer's event, whose query is as it was on the wire; API Gateway has decoded its own."""
+    return "elb" in (event.get("requestContext") or {})
 
 
 def _header(event: Mapping[str, Any], wanted: str) -> str:
