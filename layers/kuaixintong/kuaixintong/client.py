@@ -71,7 +71,9 @@ class PlatformClient:
 
 def _read(response: requests.Response, deadline: float) -> bytes:
     body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
+    # One read of the socket at a time: a plain read waits until its chunk is full, and every dripped byte starts
+    # that wait anew.
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
         body += chunk
         if len(body) > LONGEST_ANSWER:
             raise NoAnswer(f"The answer is longer than {LONGEST_ANSWER} bytes.")
