@@ -1,0 +1,116 @@
+"""The templates as SAM transforms them, for the global and the Chinese partition.
+
+What a partition has is cfn-lint's knowledge of CloudFormation's registry: ``make check`` lints for both Chinese
+regions. Here it is the text that counts: what SAM makes of it names no foreign partition.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
+from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
+
+from tests.template import TEMPLATE, load
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = [TEMPLATE, *sorted((ROOT / "network").glob("*.yaml"))]
+PARTITIONS = {"us-east-1": "aws", "cn-north-1": "aws-cn", "cn-northwest-1": "aws-cn"}
+
+PRINCIPALS = {"lambda", "apigateway", "cloudwatch", "events", "codedeploy", "elasticloadbalancing"}
+"""Services whose principal ends in ``.amazonaws.com`` in every partition."""
+
+
+def transformed(region: str, **parameters: str) -> dict[str, Any]:
+    """The template as CloudFormation carries it out in a region."""
+    template = load()
+    for resource in template["Resources"].values():
+        for place in ("CodeUri", "ContentUri"):
+            if place in resource["Properties"]:  # SAM looks at packaged templates alone
+                resource["Properties"][place] = "s3://bucket/key"
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=region))
+    values = {"PlatformUrl": "https://platform.example/webservice/http/service", **parameters}
+    result: dict[str, Any] = translator.translate(template, values)
+    return result
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield every string, keys included."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for key, each in value.items():
+                yield key
+                yield from texts(each)
+        case list():
+            for each in value:
+                yield from texts(each)
+
+
+@pytest.fixture(scope="module", params=PARTITIONS)
+def region(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def stack(region: str) -> dict[str, Any]:
+    return transformed(region)
+
+
+def test_every_arn_is_of_the_stacks_own_partition(region: str, stack: dict[str, Any]) -> None:
+    arns = [text for each in texts(stack["Resources"]) for text in re.findall(r"\barn:\S{0,20}", each)]
+    own = re.compile(rf"arn:({PARTITIONS[region]}|\$\{{AWS::Partition\}}):")
+    assert arns
+    assert [arn for arn in arns if not own.match(arn)] == []
+
+
+def test_no_host_name_is_of_one_partition(stack: dict[str, Any]) -> None:
+    hosts = {
+        host for text in texts(stack["Resources"]) for host in re.findall(r"[\w.-]+\.amazonaws\.com[\w.]*", text)
+    }
+    assert hosts == {f"{each}.amazonaws.com" for each in PRINCIPALS - {"elasticloadbalancing"}}
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_partition_region_account_or_url_suffix_is_spelled_out(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert re.findall(r"arn:aws[\w-]*:", text) == []
+    assert re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", text) == []
+    assert re.findall(r"\b\d{12}\b", text) == []
+    hosts = set(re.findall(r"[\w.-]+\.amazonaws\.com[\w.]*", text))
+    assert hosts <= {f"{each}.amazonaws.com" for each in PRINCIPALS}
+
+
+def test_the_queue_and_the_api_call_the_alias(stack: dict[str, Any]) -> None:
+    resources = stack["Resources"]
+    assert resources["SenderFunctionSends"]["Properties"]["FunctionName"] == {"Ref": "SenderFunctionAliaslive"}
+    methods = resources["PushApi"]["Properties"]["Body"]["paths"]["/receive"]
+    assert set(methods) == {"get", "post"}
+    for method in methods.values():
+        uri = method["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+        assert uri.endswith("/functions/${ReceiverFunctionAliaslive}/invocations")
+
+
+def test_off_aws_nothing_of_codedeploy_is_left() -> None:
+    kinds = {each["Type"] for each in transformed("us-east-1", OnAws="false")["Resources"].values()}
+    assert not [kind for kind in kinds if kind.startswith("AWS::CodeDeploy")]
+
+
+def test_the_api_takes_pushes_from_the_named_sources_alone(stack: dict[str, Any]) -> None:
+    [statement] = stack["Resources"]["PushApi"]["Properties"]["Body"]["x-amazon-apigateway-policy"]["Statement"]
+    assert statement["Effect"] == "Allow"  # and what no statement allows is denied
+    [sources] = statement["Condition"]["IpAddress"].values()
+    assert sources["Fn::Split"][0] == ","
+
+
+def test_other_sources_are_deployed_to_the_stage() -> None:
+    def deployment(sources: str) -> list[str]:
+        resources = transformed("us-east-1", PushSources=sources)["Resources"]
+        return [name for name, each in resources.items() if each["Type"] == "AWS::ApiGateway::Deployment"]
+
+    assert deployment("121.40.152.72/32") != deployment("0.0.0.0/0")
