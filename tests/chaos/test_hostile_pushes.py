@@ -213,8 +213,9 @@ class Witness:
     def judge(self, incoming: Event) -> tuple[Answer, Evidence]:
         self.receiver.sent.clear()
         answer = self.receiver.take(incoming)
+        evidence = self._evidence()  # first of all: what is held once is held for the examples to come
         assert nothing_leaks(answer.log)
-        return answer, self._evidence()
+        return answer, evidence
 
     def _evidence(self) -> Evidence:
         rows: list[Row] = []
