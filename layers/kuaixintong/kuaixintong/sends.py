@@ -14,7 +14,8 @@ from functools import cached_property
 from itertools import batched
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+import msgspec
+from msgspec import Meta
 
 from kuaixintong import beijing
 from kuaixintong.errors import SendRefused
@@ -50,33 +51,17 @@ def utf16_units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def _fits(content: str) -> str:
-    if utf16_units(content) > MAX_CONTENT_UNITS:
-        raise ValueError
-    return content
+def _or_empty(pattern: str) -> str:
+    """Anchor a pattern and let the empty string through: a field left out, as in the spec's own sample (3.2)."""
+    return f"^({pattern})?(?!\\n)$"  # "$" alone would let a newline follow
 
 
-def _exists_if_given(text: str) -> str:
-    if text:
-        beijing.parse(text)
-    return text
-
-
-# An empty string is the field left out (the spec's own example does it), so every pattern lets it through.
-_Id = Annotated[str, Field(pattern=f"^({_ID})?$")]
-_Clock = Annotated[str, Field(pattern=f"^({_CLOCK})?$")]
-_Moment = Annotated[str, Field(pattern=f"^({_MOMENT})?$"), AfterValidator(_exists_if_given)]
-
-
-class SendRequest(BaseModel):
+class SendRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One send, the body of one message in the send queue. An empty optional field is a field left out."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, title="Send")
-
-    id: _Id = Field("", description="Idempotency key and send_id. Left out: the SQS message id.")
     mobiles: Annotated[
         list[str],
-        Field(
+        Meta(
             min_length=1,
             description="Chinese mobiles. +86, 0086, 86, spaces and hyphens are normalised away; "
             "duplicates are sent once; what is then not 11 digits beginning with 1 is listed as invalid.",
@@ -84,19 +69,41 @@ class SendRequest(BaseModel):
     ]
     content: Annotated[
         str,
-        Field(
+        Meta(
             min_length=1,
             max_length=MAX_CONTENT_UNITS,
             description="The text. Its length counts in UTF-16 units: a character beyond U+FFFF is two.",
         ),
-        AfterValidator(_fits),
     ]
-    atTime: _Moment = Field("", description="When to send, Beijing time. Left out: at once.")  # noqa: N815
-    dailyBeginTime: _Clock = Field("", description="Not before this time of day.")  # noqa: N815
-    dailyEndTime: _Clock = Field("", description="Not after this time of day.")  # noqa: N815
-    validUntil: _Moment = Field(  # noqa: N815
-        "", description="Beijing time. What the platform has not accepted by then is never sent."
-    )
+    id: Annotated[
+        str, Meta(pattern=_or_empty(_ID), description="Idempotency key and send_id. Left out: the SQS message id.")
+    ] = ""
+    atTime: Annotated[  # noqa: N815
+        str, Meta(pattern=_or_empty(_MOMENT), description="When to send, Beijing time. Left out: at once.")
+    ] = ""
+    dailyBeginTime: Annotated[  # noqa: N815
+        str, Meta(pattern=_or_empty(_CLOCK), description="Not before this time of day.")
+    ] = ""
+    dailyEndTime: Annotated[  # noqa: N815
+        str, Meta(pattern=_or_empty(_CLOCK), description="Not after this time of day.")
+    ] = ""
+    validUntil: Annotated[  # noqa: N815
+        str,
+        Meta(
+            pattern=_or_empty(_MOMENT),
+            description="Beijing time. What the platform has not accepted by then is never sent.",
+        ),
+    ] = ""
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a send, which is published as ``docs/send.schema.json``."""
+    (_,), definitions = msgspec.json.schema_components([SendRequest])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **definitions["SendRequest"],
+        "title": "Send",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,19 +254,34 @@ def _no_constant(name: str) -> None:
 
 
 def _checked(values: dict[str, Any]) -> SendRequest:
-    faults: list[str] = []
-    request: SendRequest | None = None
-    try:
-        request = SendRequest.model_validate(values)
-    except ValidationError as error:
-        # A field's first error tells the story; the rule names all there is to keep.
-        located = {each["loc"][0] if len(each["loc"]) == 1 else each["loc"][:2]: each for each in error.errors()}
-        faults = [_fault(each["type"], each["loc"], each["input"]) for each in located.values()]
+    """Check field by field, so that all faults are told at once."""
+    faults = [_not_a_field(name) for name in values if name not in _RULES]
+    for field_ in msgspec.structs.fields(SendRequest):
+        if field_.name not in values:
+            if field_.required:
+                faults.append(f"{field_.name} is missing; it must be {_RULES[field_.name]}.")
+        elif not _keeps_the_rule(field_, values[field_.name]):
+            faults.append(_fault(field_.name, values[field_.name]))
     faults += _window_fault(values)
     if faults:
         raise SendRefused(_bounded(faults))
-    assert request is not None
-    return request
+    return SendRequest(**values)
+
+
+def _keeps_the_rule(field_: msgspec.structs.FieldInfo, value: object) -> bool:
+    try:
+        msgspec.convert(value, field_.type)
+        if field_.name in ("atTime", "validUntil") and value:
+            beijing.parse(str(value))  # a schema cannot say that February has no 30th
+        if field_.name == "content":
+            return utf16_units(str(value)) <= MAX_CONTENT_UNITS
+    except (msgspec.ValidationError, ValueError):  # half a surrogate pair is a ValueError
+        return False
+    return True
+
+
+def _not_a_field(name: str) -> str:
+    return f"{_shown(name)} is not a field of a send; the fields are {', '.join(_RULES)}."
 
 
 def _window_fault(values: dict[str, Any]) -> list[str]:
@@ -270,20 +292,20 @@ def _window_fault(values: dict[str, Any]) -> list[str]:
     return [f"dailyBeginTime is {_shown(begin)} and dailyEndTime is {_shown(end)}; begin must be before end."]
 
 
-def _fault(kind: str, location: tuple[int | str, ...], value: object) -> str:
-    name = str(location[0])
-    if kind == "extra_forbidden":
-        return f"{_shown(name)} is not a field of a send; the fields are {', '.join(_RULES)}."
+def _fault(name: str, value: object) -> str:
     rule = _RULES[name]
-    if kind == "missing":
-        return f"{name} is missing; it must be {rule}."
-    if name == "mobiles" and len(location) > 1 and isinstance(location[1], int):
-        return f"mobiles[{location[1]}] is {_kind(value)}; mobiles must be {rule}."
-    if name == "content":  # told by its size: a text does not belong into a sentence that travels
-        return f"content is {_sized(value)}; it must be {rule}."
-    if name == "mobiles":
-        return f"mobiles is {'an empty array' if value == [] else _kind(value)}; it must be {rule}."
-    return f"{name} is {_shown(value)}; it must be {rule}."
+    match name, value:
+        case "content", _:  # told by its size: a text does not belong into a sentence that travels
+            return f"content is {_sized(value)}; it must be {rule}."
+        case "mobiles", []:
+            return f"mobiles is an empty array; it must be {rule}."
+        case "mobiles", list():
+            place, wrong = next((n, each) for n, each in enumerate(value) if not isinstance(each, str))
+            return f"mobiles[{place}] is {_kind(wrong)}; mobiles must be {rule}."
+        case "mobiles", _:
+            return f"mobiles is {_kind(value)}; it must be {rule}."
+        case _:
+            return f"{name} is {_shown(value)}; it must be {rule}."
 
 
 def _bounded(faults: list[str]) -> list[str]:

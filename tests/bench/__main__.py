@@ -1,0 +1,37 @@
+"""``make bench``: an emulator and a simulated platform of its own, then every benchmark."""
+
+import os
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+from local.processes import free_port
+from local.stack import LocalStack
+from tests.bench import receiver, sender
+
+
+class Emulator(LocalStack):
+    """Emulated AWS with nothing deployed: the benchmarks call the functions' code in this process."""
+
+    def deploy(self, **changes: str) -> None:
+        """Deploy nothing."""
+
+
+def main() -> None:
+    """Run everything. The platform and the emulator are processes of their own, as they are in earnest."""
+    port, control = free_port(), free_port()
+    platform = f"http://127.0.0.1:{port}/webservice/http/service"
+    with Emulator("bench", platform_url=platform) as stack:
+        simulator = stack.start_process(
+            "simulator",
+            *(Path(sys.executable), "-m", "local.simulator", "--balance", "100000000"),
+            *("--port", str(port), "--control-port", str(control)),
+        )
+        stack.wait_for(simulator, f"http://127.0.0.1:{control}/_sim/state")
+        with patch.dict(os.environ, stack.environment):
+            sender.run(platform, f"http://127.0.0.1:{control}/_sim")
+            receiver.run()
+
+
+if __name__ == "__main__":
+    main()
