@@ -246,9 +246,9 @@ def as_bytes(raw: Any) -> bytes:
 def entries_in(raw: bytes, *, alone: bool) -> list[str]:
     try:
         value = json.loads(raw.decode("utf-8", "surrogatepass"), strict=False)
-    except ValueError:
-        return []
-    return [canonical(value)] if alone else [canonical(each) for each in value] if isinstance(value, list) else []
+        return [canonical(each) for each in ([value] if alone else list(value))]
+    except (ValueError, TypeError, RecursionError):
+        return []  # whole and unreadable: there are no entries to look for
 
 
 def spelled(value: Any) -> str:
