@@ -14,6 +14,9 @@ from kuaixintong.messages import Answer, Login, SendSm
 LONGEST_ANSWER = 65_536
 """Bytes of an answer; the spec's largest is under two hundred, so more than this is none."""
 
+_LONGEST_TOKEN = 128
+"""Characters of a token; the platform's are numbers of 64 bits, and DynamoDB takes no index key of thousands."""
+
 
 def digest(password: str, timestamp: str) -> str:
     """Return MD5(password + timestamp) as 32 lower-case hex digits (spec 6.1).
@@ -71,7 +74,7 @@ def decode_answer(body: bytes) -> Answer:
     return Answer(
         state_code=state_code,
         message=_text(values.get("message")),
-        token=_text(values.get("token")) or None,
+        token=_token(values.get("token")),
         fee=_whole(values.get("fee")),
         sm_balance=_whole(values.get("smBalance")),
         mm_balance=_whole(values.get("mmBalance")),
@@ -92,6 +95,11 @@ def _whole(value: object) -> int | None:
         case _:
             return None
     return number if -(2**63) <= number < 2**63 else None
+
+
+def _token(value: object) -> str | None:
+    token = _text(value)
+    return token if 0 < len(token) <= _LONGEST_TOKEN else None
 
 
 def _text(value: object) -> str:
