@@ -1,0 +1,211 @@
+"""Requests byte for byte as the spec's samples, and answers from the spec's own to the most hostile."""
+
+import json
+import string
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kuaixintong.codec import LONGEST_ANSWER, decode_answer, digest, encode
+from kuaixintong.credentials import PlatformCredentials
+from kuaixintong.errors import NoAnswer
+from kuaixintong.messages import Answer, Login, SendSm
+from tests import spec_samples
+
+TIMESTAMP = "201501242011311000"
+CREDENTIALS = PlatformCredentials("version", "12345678", "test", "secret")
+SAMPLE = SendSm(
+    ("13708600860", "18930612517"),
+    "周末参加不了培训了",
+    "",
+    daily_begin_time="08:00:00",
+    daily_end_time="18:00:00",
+)
+
+
+def as_in_the_spec(message: str) -> str:
+    """A message with the spec's blanks inside its braces."""
+    return f"{{ {message[1:-1]} }}"
+
+
+def signed_for_real(sample: str, made_up: str) -> str:
+    """A sample with a digest that a password gives, where the vendor's is made up."""
+    assert sample.count(made_up) == 1
+    return sample.replace(made_up, digest(CREDENTIALS.pwd, TIMESTAMP))
+
+
+def test_a_login_is_the_specs_own_sample() -> None:
+    fields = encode(Login(), CREDENTIALS, TIMESTAMP)
+    expected = signed_for_real(spec_samples.LOGIN_MESSAGE, "0723d239c0c8007f09aaaeabb2807e977")
+    assert fields.keys() == {"op", "message"}
+    assert fields["op"] == spec_samples.LOGIN_OP
+    assert as_in_the_spec(fields["message"]) == expected
+
+
+def test_a_submission_is_the_specs_own_sample() -> None:
+    fields = encode(SAMPLE, CREDENTIALS, TIMESTAMP)
+    expected = signed_for_real(spec_samples.SEND_SM_MESSAGE, "0723d239c0c8007f09aaebbb2807e977")
+    assert fields.keys() == {"op", "message"}
+    assert fields["op"] == spec_samples.SEND_SM_OP
+    assert as_in_the_spec(fields["message"]) == expected
+
+
+def test_a_daily_window_that_is_not_given_is_left_out() -> None:
+    message = json.loads(encode(SendSm(("13708600860",), "x"), CREDENTIALS, TIMESTAMP)["message"])
+    assert [*message] == ["cid", "uid", "pwd", "timestamp", "mobiles", "content", "atTime"]
+    assert message["atTime"] == ""
+
+
+def test_the_digest_is_32_lower_case_digits_of_password_and_timestamp() -> None:
+    password, timestamp, expected = spec_samples.DIGEST_EXAMPLE
+    assert digest(password, timestamp) == expected
+    assert digest("密码", "") == "a8105204604a0b11e916f3879aae3b0b"  # printf 密码 | md5sum
+
+
+def test_the_password_itself_never_travels() -> None:
+    credentials = PlatformCredentials("version", "12345678", "test", "a-password-to-look-for")
+    assert "a-password-to-look-for" not in str(encode(SAMPLE, credentials, TIMESTAMP))
+
+
+@given(content=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_any_content_arrives_as_it_left(content: str) -> None:
+    message = encode(SendSm(("13708600860",), content), CREDENTIALS, TIMESTAMP)["message"]
+    assert json.loads(message)["content"] == content
+
+
+# --- answers ----------------------------------------------------------------------------------------------------
+
+
+def test_the_specs_answers_are_read() -> None:
+    assert decode_answer(spec_samples.LOGIN_ANSWER) == Answer(0, "操作成功", sm_balance=0, mm_balance=0)
+    assert decode_answer(spec_samples.SEND_SM_ANSWER) == Answer(0, "操作成功", token="376", fee=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('{"stateCode":"0","token":"376","fee":"1"}', Answer(0, token="376", fee=1)),
+        ('{"stateCode":0.0,"fee":2.0}', Answer(0, fee=2)),
+        ('{"stateCode":" 310 ","message":" 包含无效号码 "}', Answer(310, "包含无效号码")),
+        ('{"stateCode":-1}', Answer(-1)),
+        ('{"stateCode":0,"token":9223372036854775807}', Answer(0, token="9223372036854775807")),
+        ('{"stateCode":0,"token":"007"}', Answer(0, token="007")),
+        ('{"stateCode":0,"token":null,"fee":null,"message":null}', Answer(0)),
+        ('{"stateCode":0,"token":"","fee":""}', Answer(0)),
+        ('{"stateCode":0,"token":true,"fee":false,"message":[]}', Answer(0)),
+        ('{"stateCode":0,"fee":0.5,"smBalance":1e400}', Answer(0)),
+        ('{"stateCode":0,"fee":1e300,"mmBalance":99999999999999999999}', Answer(0)),
+        ('\ufeff\r\n {"stateCode":1}\r\n', Answer(1)),
+        ('{"stateCode":1,"message":"\\ud800"}', Answer(1, "?")),
+        ('{"stateCode":0,"token":"' + "7" * 3_000 + '"}', Answer(0)),  # no index of DynamoDB's takes such a key
+        ('{"stateCode":0,"more":{"than":["the","spec"]}}', Answer(0)),
+    ],
+)
+def test_answers_are_read_tolerantly(text: str, answer: Answer) -> None:
+    assert decode_answer(text.encode()) == answer
+
+
+def test_a_token_keeps_its_digits_past_what_a_double_holds() -> None:
+    assert decode_answer(b'{"stateCode":0,"token":9007199254740993}').token == "9007199254740993"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"0",
+        b"null",
+        b"[]",
+        b'"stateCode"',
+        b"{}",
+        b'{"stateCode":null}',
+        b'{"stateCode":true}',
+        b'{"stateCode":""}',
+        b'{"stateCode":"zero"}',
+        b'{"stateCode":"0x0"}',
+        b'{"stateCode":0.5}',
+        b'{"stateCode":NaN}',
+        b'{"stateCode":Infinity}',
+        b'{"stateCode":99999999999999999999}',
+        b'{"stateCode":[0]}',
+        b'{"statecode":0}',
+        b'{"stateCode":0',
+        b'{"stateCode":0}}',
+        b'{"stateCode":0}{"stateCode":0}',
+        b"{'stateCode':0}",
+        b'{"stateCode":0,"message":"\xb2\xd9\xd7\xf7"}',
+        b'\xff\xfe{\x00"\x00',
+        b"<html><body>Bad Gateway</body></html>",
+        b"[" * 60_000,
+        b'{"stateCode":' + b"9" * 5_000 + b"}",
+        spec_samples.SEND_SM_ANSWER[:-1],
+    ],
+    ids=lambda body: repr(body[:40]),
+)
+def test_what_leaves_the_state_code_in_doubt_is_no_answer(body: bytes) -> None:
+    with pytest.raises(NoAnswer) as caught:
+        decode_answer(body)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_read_is_not_quoted() -> None:
+    with pytest.raises(NoAnswer) as caught:
+        decode_answer(b'{"message":"13708600860"')
+    assert "13708600860" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+answer_fields = st.dictionaries(
+    st.sampled_from(["stateCode", "message", "token", "fee", "smBalance", "mmBalance"]),
+    json_values | st.text(string.digits + "-+_ ٣", max_size=30),
+)
+
+
+def assert_read_or_refused(body: bytes) -> None:
+    try:
+        answer = decode_answer(body)
+    except NoAnswer:
+        return
+    assert isinstance(answer.state_code, int)
+    assert answer.meaning.code == answer.state_code
+    for number in (answer.state_code, answer.fee, answer.sm_balance, answer.mm_balance):
+        assert number is None or (not isinstance(number, bool) and -(2**63) <= number < 2**63)
+    answer.message.encode()
+    assert answer.token is None or answer.token.encode()
+
+
+@given(st.binary(max_size=200))
+@example(b'{"stateCode":"--5"}')
+@example('{"stateCode":"٣"}'.encode())
+@example('{"stateCode":"²"}'.encode())
+def test_hostile_bytes_are_read_or_refused(body: bytes) -> None:
+    assert_read_or_refused(body)
+
+
+@given(answer_fields)
+def test_hostile_fields_are_read_or_refused(fields: dict[str, Any]) -> None:
+    assert_read_or_refused(json.dumps(fields).encode())
+
+
+@given(st.integers(0, len(spec_samples.SEND_SM_ANSWER) - 1), st.binary(max_size=3))
+def test_a_spoilt_answer_is_read_or_refused(position: int, noise: bytes) -> None:
+    sample = spec_samples.SEND_SM_ANSWER
+    assert_read_or_refused(sample[:position] + noise + sample[position + len(noise) :])
+
+
+@given(st.integers(1, len(spec_samples.SEND_SM_ANSWER)))
+def test_an_answer_cut_anywhere_is_none(cut: int) -> None:
+    with pytest.raises(NoAnswer):
+        decode_answer(spec_samples.SEND_SM_ANSWER[:-cut])
+
+
+def test_the_longest_answer_is_far_beyond_the_specs() -> None:
+    assert len(spec_samples.SEND_SM_ANSWER) * 100 < LONGEST_ANSWER

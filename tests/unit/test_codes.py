@@ -1,0 +1,28 @@
+"""The spec's table of state codes: all of it, in its own words, each with who has to act."""
+
+from kuaixintong import codes
+from kuaixintong.codes import Actor
+from tests import spec_samples
+
+
+def test_the_table_is_the_specs_word_for_word() -> None:
+    assert [(row.code, row.meaning) for row in codes.STATE_CODES.values()] == [*spec_samples.STATE_CODES]
+
+
+def test_each_code_says_who_has_to_act() -> None:
+    by_actor = {
+        actor: [row.code for row in codes.STATE_CODES.values() if row.actor is actor] for actor in codes.Actor
+    }
+    assert by_actor == {
+        Actor.NOBODY: [0],
+        Actor.LATER: [1, 210, 230],
+        Actor.REQUEST: [300, 310, 320, 330, 340],
+        Actor.ACCOUNT: [200, 220, 240, 250, 260, 400],
+        Actor.US: [100, 110, 120, 130, 350, 360],
+    }
+
+
+def test_a_code_that_the_spec_does_not_list_is_ours_to_find_out_about() -> None:
+    for code in (-1, 2, 999, 2**63):
+        assert codes.look_up(code).actor is Actor.US
+        assert codes.look_up(code).code == code
