@@ -4,6 +4,7 @@ Tables are never written down a second time: a test's tables are the template's.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,9 @@ def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Section:
 _Loader.add_multi_constructor("!", _function)
 
 
+@cache
 def load(path: Path = TEMPLATE) -> Section:
-    """Return the whole template."""
+    """Return the whole template: read once, shared by all tests, for reading only."""
     loaded = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # a SafeLoader
     assert isinstance(loaded, dict)
     return loaded
