@@ -155,7 +155,8 @@ class _Bare:
             TableName=self._sends,
             Key=to_item({"send_id": send.send_id, "part": "1"}),
             UpdateExpression="SET #state = :state, #token = :token, fee = :fee, accepted_at = :now,"
-            " updated_at = :now, code = :code, words = :words, unanswered = :none, revision = :two REMOVE lease_until",
+            " updated_at = :now, code = :code, words = :words, unanswered = :none, revision = :two"
+            " REMOVE lease_until",
             ConditionExpression="revision = :one",
             ExpressionAttributeNames={"#state": "state", "#token": "token"},
             ExpressionAttributeValues=to_item(
@@ -258,9 +259,7 @@ def _deployment(platform_url: str) -> dict[str, str]:
     sqs = boto3.client("sqs")
     return {
         "PLATFORM_URL": platform_url,
-        "PLATFORM_SECRET_ARN": boto3.client("secretsmanager").create_secret(Name=prefix, SecretString=secret)[
-            "ARN"
-        ],
+        "PLATFORM_SECRET_ARN": arn,
         "SENDS_TABLE": tables["SendsTable"],
         "ACCOUNT_TABLE": tables["AccountTable"],
         "SEND_QUEUE_URL": sqs.create_queue(QueueName=f"{prefix}sends")["QueueUrl"],
