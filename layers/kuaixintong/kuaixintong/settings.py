@@ -1,5 +1,6 @@
 """The environment, read in one place: one frozen value per function."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,7 +40,7 @@ class _Environment:
             number = kind(value or "1")
         except ValueError:
             number = kind("0")
-        if number <= 0:
+        if not 0 < number < math.inf:  # "nan" is a float too, and no lease is shorter than it
             self._faults.append(f"{name} must be {rule} above zero")
         return number
 
