@@ -1,0 +1,107 @@
+"""The pure core: no AWS, no HTTP, no environment, no log, no clock and no chance, however deep one looks."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "layers" / "kuaixintong" / "kuaixintong"
+
+PURE = (
+    "beijing",
+    "codec",
+    "codes",
+    "credentials",
+    "errors",
+    "gate",
+    "gateway",
+    "jsontext",
+    "ledger",
+    "masking",
+    "messages",
+    "parameters",
+    "pushes",
+    "sends",
+)
+
+ALLOWED = {
+    *("base64", "binascii", "codecs", "collections", "dataclasses", "datetime", "email", "enum"),
+    *("functools", "hashlib", "itertools", "json", "re", "types", "typing"),
+    "urllib.parse",
+    "msgspec",
+}
+
+CLOCKS = {"now", "utcnow", "today"}
+
+
+def parsed(module: str) -> ast.Module:
+    return ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Every module that is imported anywhere in the source, also inside functions and for types alone."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names):
+                yield from (each.name for each in names)
+            case ast.ImportFrom("kuaixintong", names):
+                yield from (f"kuaixintong.{each.name}" for each in names)
+            case ast.ImportFrom(str(module)):
+                yield module
+            case ast.ImportFrom():
+                yield "a relative import"
+
+
+def allowed(module: str) -> bool:
+    return module in ALLOWED or module.partition(".")[0] in ALLOWED - {"urllib.parse"}
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_imports_nothing_that_reaches_outside(module: str) -> None:
+    foreign = {each for each in imports(parsed(module)) if not each.startswith("kuaixintong")}
+    assert {each for each in foreign if not allowed(each)} == set()
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_rests_on_pure_modules_alone(module: str) -> None:
+    ours = {
+        each.removeprefix("kuaixintong.") for each in imports(parsed(module)) if each.startswith("kuaixintong")
+    }
+    assert ours <= {*PURE}
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_asks_no_clock(module: str) -> None:
+    asked = {node.attr for node in ast.walk(parsed(module)) if isinstance(node, ast.Attribute)}
+    assert not asked & CLOCKS
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_opens_nothing(module: str) -> None:
+    called = {
+        node.func.id
+        for node in ast.walk(parsed(module))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not called & {"open", "print", "input", "exec", "eval", "__import__"}
+
+
+def test_aws_is_spoken_in_the_stores_and_where_things_are_wired() -> None:
+    speakers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for each in imports(ast.parse(path.read_text("utf-8")))
+        if each.partition(".")[0] in ("boto3", "botocore")
+    }
+    assert {path for path in speakers if not path.startswith("stores/")} == {"wiring.py", "reception.py"}
+
+
+def test_http_is_spoken_in_the_client_alone() -> None:
+    speakers = {
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        for each in imports(ast.parse(path.read_text("utf-8")))
+        if each.partition(".")[0] in ("requests", "urllib3", "http", "socket")
+    }
+    assert speakers == {"client.py"}
