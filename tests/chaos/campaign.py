@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 from kuaixintong.codec import decode_answer, encode
 from kuaixintong.credentials import PlatformCredentials
@@ -201,10 +201,16 @@ class Wire:
         return decode_answer(body)
 
 
-class Cut:
-    """An AWS client whose every call passes the wire first."""
+class Gate(Protocol):
+    """What a call to AWS has to pass."""
 
-    def __init__(self, client: Any, wire: Wire) -> None:
+    def pass_(self) -> None: ...
+
+
+class Cut:
+    """An AWS client whose every call passes a gate first."""
+
+    def __init__(self, client: Any, wire: Gate) -> None:
         self._client = client
         self._wire = wire
 
