@@ -37,9 +37,8 @@ def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Section:
 _Loader.add_multi_constructor("!", _function)
 
 
-@cache
 def load(path: Path = TEMPLATE) -> Section:
-    """Return the whole template: read once, shared by all tests, for reading only."""
+    """Return the whole template."""
     loaded = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # a SafeLoader
     assert isinstance(loaded, dict)
     return loaded
@@ -51,8 +50,9 @@ def resources(kind: str, template: Mapping[str, Any] | None = None) -> dict[str,
     return {name: each for name, each in found.items() if each["Type"] == kind}
 
 
+@cache
 def tables() -> dict[str, Section]:
-    """Return what ``CreateTable`` needs for each table, by its name in the template."""
+    """Return what ``CreateTable`` needs for each table, by its name in the template; read once, for reading."""
     return {name: _create_table(each["Properties"]) for name, each in resources("AWS::DynamoDB::Table").items()}
 
 
