@@ -220,7 +220,7 @@ def _normalised(raw: Iterable[str]) -> tuple[tuple[str, ...], tuple[InvalidMobil
         if digits:
             good[digits] = None
         else:
-            bad[mobile[:_LONGEST_SHOWN]] = None
+            bad[_storable(mobile[:_LONGEST_SHOWN])] = None
     return tuple(good), tuple(InvalidMobile(mobile, UNUSABLE) for mobile in bad)
 
 
@@ -316,6 +316,11 @@ def _bounded(faults: list[str]) -> list[str]:
 def _shown(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return _storable(text)
+
+
+def _storable(text: str) -> str:
+    """Put ``?`` in place of half a surrogate pair, which JSON can bring along and no UTF-8 can hold."""
     return text.encode("utf-8", "replace").decode()
 
 
