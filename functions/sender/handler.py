@@ -48,7 +48,7 @@ def _threads() -> ThreadPoolExecutor:
 def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialItemFailureResponse":
     """Take a batch of the send queue; return the records that have to come back."""
     lifetime = context.get_remaining_time_in_millis() / 1000
-    _settings().check_lease(lifetime)
+    _settings().check_life(lifetime)
     deadline = time.monotonic() + lifetime
 
     async def take(record: "SQSRecord") -> None:

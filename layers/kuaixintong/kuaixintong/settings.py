@@ -9,6 +9,10 @@ from typing import Self
 from kuaixintong.errors import SettingsMissing
 
 
+WRITING = 3.0
+"""Seconds for the writes around a request: what has to be left of the function's time beside the request's own."""
+
+
 class _Environment:
     """Reads variables and keeps count of what is wrong, so that one error names all of it."""
 
@@ -90,15 +94,28 @@ class SenderSettings:
         env.check()
         return settings
 
-    def check_lease(self, longest_life: float) -> None:
-        """Refuse to work with a lease that a function outlives: two workers could then hold one part at once.
+    @property
+    def longest_request(self) -> float:
+        """Seconds that one request can take, with the writes around it."""
+        return self.connect_timeout + self.answer_timeout + WRITING
 
-        ``longest_life`` is the seconds that the function has from now. Raises :class:`SettingsMissing`.
+    def check_life(self, seconds: float) -> None:
+        """Refuse to work in a function whose life, ``seconds`` from here, does not fit the settings.
+
+        A claim has to outlive the worker that made it, or two workers could hold one part at once; and a worker
+        has to live long enough for one request, or its messages would only go round. Raises
+        :class:`SettingsMissing`.
         """
-        if self.lease <= longest_life:
+        if self.lease <= seconds:
             raise SettingsMissing(
-                f"LEASE_SECONDS is {self.lease:g}, but the function can live {longest_life:g} seconds from here; "
+                f"LEASE_SECONDS is {self.lease:g}, but the function can live {seconds:g} seconds from here; "
                 "a claim has to outlive the worker that made it."
+            )
+        if self.longest_request > seconds:
+            raise SettingsMissing(
+                f"The function can live {seconds:g} seconds from here, but one request can take "
+                f"{self.longest_request:g}: CONNECT_TIMEOUT_SECONDS and ANSWER_TIMEOUT_SECONDS, and {WRITING:g} "
+                "for the writes around it."
             )
 
 

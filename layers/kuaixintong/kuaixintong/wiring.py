@@ -10,7 +10,7 @@ from kuaixintong.account_check import AccountCheck
 from kuaixintong.admission import Admission
 from kuaixintong.client import PlatformClient
 from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.settings import BalanceSettings, SenderSettings
+from kuaixintong.settings import WRITING, BalanceSettings, SenderSettings
 from kuaixintong.stores import dynamo
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.queue import SendQueue
@@ -19,9 +19,6 @@ from kuaixintong.stores.sends import Sends
 from kuaixintong.submission import Submitter
 
 _AWS = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
-
-_WRITING = 3.0
-"""Seconds for the writes around a request: what has to be left of the function's time beside the request's own."""
 
 _RESULT_ATTEMPTS = 5
 """Tries of a write. A result that cannot be written is an answer lost, so it gets more than AWS's usual three."""
@@ -35,7 +32,6 @@ def now() -> datetime:
 def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
     """Build the sender's heart for up to ``threads`` messages side by side."""
     dynamodb = dynamo.connect(connections=threads, attempts=_RESULT_ATTEMPTS)
-    request = settings.connect_timeout + settings.answer_timeout
     secret = CachedSecret(
         boto3.client("secretsmanager", config=_AWS), settings.platform_secret_arn, PlatformCredentials
     )
@@ -51,7 +47,7 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
             Accounts(dynamodb, settings.account_table),
             secret,
             clock=now,
-            probe_lease=timedelta(seconds=request + 2 * _WRITING),
+            probe_lease=timedelta(seconds=settings.longest_request + WRITING),
         ),
         platform=PlatformClient(
             settings.platform_url,
@@ -65,7 +61,7 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
             settings.dead_letter_queue_url,
         ),
         receive_limit=settings.receive_limit,
-        longest_request=request + _WRITING,
+        longest_request=settings.longest_request,
         clock=now,
         chance=random.random,
     )

@@ -1,0 +1,95 @@
+"""What needs a DynamoDB that takes threads, and real queues: many workers on one message, giving up, redriving."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from unittest.mock import patch
+
+import pytest
+
+from kuaixintong import wiring
+from kuaixintong.settings import SenderSettings
+from kuaixintong.submission import Delivery, QueueMessage, Submitter
+from local.narrator import SPEC_SEND
+from local.simulator.running import RunningSimulator
+from tests.e2e.deployment import Deployment, record
+
+WORKERS = 32
+RECEIVE_LIMIT = 500
+
+
+@pytest.fixture
+def workers(deployment: Deployment, platform: RunningSimulator) -> Iterator[list[Submitter]]:
+    """Senders as so many processes have them: nothing shared but the tables."""
+    outputs = deployment.outputs
+    settings = SenderSettings(
+        platform_url=platform.url,
+        platform_secret_arn=outputs["PlatformSecretArn"],
+        sends_table=outputs["SendsTableName"],
+        account_table=outputs["AccountTableName"],
+        send_queue_url=outputs["SendQueueUrl"],
+        dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
+        receive_limit=RECEIVE_LIMIT,
+        lease=90,
+        retention=timedelta(days=30),
+        store_content=True,
+        connect_timeout=3,
+        answer_timeout=10,
+    )
+    with patch.dict(os.environ, deployment.stack.environment):
+        yield [wiring.submitter(settings, threads=1) for _ in range(WORKERS)]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["an account that nothing is known of", "a proven account"])
+def test_thirty_two_workers_at_once_on_one_message_are_one_acceptance(
+    deployment: Deployment, platform: RunningSimulator, workers: list[Submitter], known: bool
+) -> None:
+    if known:
+        deployment.enqueue({**SPEC_SEND, "id": "proves-the-account"})
+        deployment.settled("proves-the-account")
+    before, starting = len(platform.messages()), threading.Barrier(WORKERS)
+    send_id = f"at-once-{known}"
+    body = json.dumps({**SPEC_SEND, "id": send_id}, ensure_ascii=False)
+
+    def take(number: int) -> Delivery:
+        starting.wait(30)
+        # A handle that the queue does not know: to come back later is the queue's business, not this test's.
+        workers[number]._queue.postpone = lambda *_: None  # type: ignore[method-assign]
+        return workers[number].take(QueueMessage(f"copy-{number}", "handle", body, 1), lambda: 60.0)
+
+    with ThreadPoolExecutor(WORKERS) as threads:
+        taken = list(threads.map(take, range(WORKERS)))
+    assert len(platform.messages()) - before == 1
+    assert [part["state"] for part in deployment.parts(send_id)] == ["ACCEPTED"]
+    assert all(set(map(str, each.states)) <= {"ACCEPTED"} for each in taken)
+
+
+def redrive(deployment: Deployment) -> None:
+    """Do what SQS does to redrive a dead-letter queue, and MiniStack does not: the same body, another id."""
+    sqs, outputs = deployment.aws.sqs, deployment.outputs
+    [dead] = sqs.receive_message(QueueUrl=outputs["DeadLetterQueueUrl"])["Messages"]
+    sqs.send_message(QueueUrl=outputs["SendQueueUrl"], MessageBody=dead["Body"])
+    sqs.delete_message(QueueUrl=outputs["DeadLetterQueueUrl"], ReceiptHandle=dead["ReceiptHandle"])
+
+
+def test_a_send_given_up_comes_back_from_the_dead_letter_queue_and_goes_on_where_it_stood(
+    deployment: Deployment, platform: RunningSimulator
+) -> None:
+    platform.faults([{"op": "sendSm", "do": "cut", "when": "before", "times": 1}])
+    deployment.deliver(record("given-up", SPEC_SEND, receive_count=RECEIVE_LIMIT))
+    [part] = deployment.parts("given-up")
+    assert (part["state"], part["attention"]) == ("SUBMITTING", "GAVE_UP")
+    assert deployment.messages_left("DeadLetterQueueUrl") == 1
+
+    redrive(deployment)
+    [accepted] = deployment.settled("given-up", seconds=60)
+    assert accepted["state"] == "ACCEPTED"
+    assert "attention" not in accepted
+    assert accepted["timestamp"] == part["timestamp"], "a request with it was unanswered"
+    assert [message.timestamp for message in platform.messages()] == [part["timestamp"]]
+    assert [row["send_id"] for row in deployment.rows("Sends") if row.get("token") == accepted["token"]] == [
+        "given-up"
+    ]
