@@ -99,10 +99,10 @@ def test_a_malformed_variable_is_told_with_its_rule(name: str, values: list[str]
 
 def test_a_lease_has_to_outlive_the_function() -> None:
     settings = SenderSettings.read(SENDER)
-    settings.check_lease(89.9)
+    settings.check_life(89.9)
     for life in (90.0, 300.0):
         with pytest.raises(SettingsMissing, match=r"LEASE_SECONDS is 90, but the function can live"):
-            settings.check_lease(life)
+            settings.check_life(life)
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,10 @@ def test_a_lease_has_to_outlive_the_function() -> None:
 def test_the_template_sets_what_a_function_reads(function: str, environ: dict[str, str]) -> None:
     given = resources("AWS::Serverless::Function")[function]["Properties"]["Environment"]["Variables"]
     assert {name for name in given if not name.startswith("POWERTOOLS_")} == {*environ}
+
+
+def test_a_function_that_lives_shorter_than_a_request_refuses_to_work() -> None:
+    settings = SenderSettings.read(SENDER | {"CONNECT_TIMEOUT_SECONDS": "3", "ANSWER_TIMEOUT_SECONDS": "10"})
+    settings.check_life(16)
+    with pytest.raises(SettingsMissing, match="one request can take 16"):
+        settings.check_life(15.9)

@@ -8,7 +8,6 @@ from typing import Self
 
 from kuaixintong.errors import SettingsMissing
 
-
 WRITING = 3.0
 """Seconds for the writes around a request: what has to be left of the function's time beside the request's own."""
 
