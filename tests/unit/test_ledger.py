@@ -1,0 +1,298 @@
+"""The part's state machine beside the contract's table (section 2), row by row, and the rule that it serves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kuaixintong import ledger
+from kuaixintong.codes import STATE_CODES
+from kuaixintong.ledger import (
+    ADVICE,
+    TABLE,
+    Attention,
+    Busy,
+    Finished,
+    Lapse,
+    Outcome,
+    Standing,
+    State,
+    Submit,
+    Then,
+    Trouble,
+    next_step,
+    rule_for,
+    unanswered_after,
+)
+from kuaixintong.messages import Answer
+
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=90)
+
+FIRST, REPEATED = True, False
+ANY_USE = (FIRST, REPEATED)
+OTHER_CODES = [2, 99, 131, 199, 299, 401, 999, -1, 2**63 - 1]
+
+
+def outcome(code: int | None, *, first_use: bool = FIRST, mobiles: int = 2, token: str | None = "376") -> Outcome:
+    answer = None if code is None else Answer(code, token=token if code == 0 else None)
+    return Outcome(answer, first_use, mobiles)
+
+
+# --- the contract's table, in its order: what came back | the part | then ---------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    codes: Sequence[int | None]  # None: no answer
+    state: State
+    then: Then
+    trouble: Trouble | None = None
+    attention: Attention | None = None
+    uses: tuple[bool, ...] = ANY_USE
+
+
+CONTRACT = {
+    "0": Row([0], State.ACCEPTED, Then.DONE),
+    "1, 210": Row([1, 210], State.WAITING, Then.LATER),
+    "230 on a timestamp's first use": Row([230], State.WAITING, Then.SOON, Trouble.TIMESTAMP, uses=(FIRST,)),
+    "230 on a repeated timestamp": Row(
+        [230], State.UNCONFIRMED, Then.DONE, attention=Attention.UNCONFIRMED, uses=(REPEATED,)
+    ),
+    "200, 240": Row([200, 240], State.WAITING, Then.FRESH_SECRET, Trouble.AUTHENTICATION),
+    "220": Row([220], State.WAITING, Then.LATER, Trouble.SOURCE_ADDRESS),
+    "250": Row([250], State.WAITING, Then.LATER, Trouble.ACCOUNT_DISABLED),
+    "260": Row([260], State.WAITING, Then.LATER, Trouble.ORGANISATION_DISABLED),
+    "400": Row([400], State.WAITING, Then.LATER, Trouble.BALANCE),
+    "310": Row([310], State.SPLIT, Then.SPLIT),
+    "300, 320, 330, 340": Row([300, 320, 330, 340], State.REJECTED, Then.DONE),
+    "100, 110, 120, 130, 350, 360, any other": Row(
+        [100, 110, 120, 130, 350, 360, *OTHER_CODES], State.REJECTED, Then.DONE, attention=Attention.PROTOCOL
+    ),
+    "no answer": Row([None], State.SUBMITTING, Then.LATER, Trouble.UNREACHABLE),
+}
+
+
+CASES = {
+    f"{name}: {code}, {'first' if use else 'repeated'} use": (code, use, row)
+    for name, row in CONTRACT.items()
+    for code in row.codes
+    for use in row.uses
+}
+
+
+@pytest.mark.parametrize(("code", "use", "row"), CASES.values(), ids=CASES.keys())
+def test_a_part_follows_the_contracts_table(code: int | None, use: bool, row: Row) -> None:
+    rule = rule_for(outcome(code, first_use=use))
+    assert (rule.state, rule.then, rule.trouble, rule.attention) == (
+        row.state,
+        row.then,
+        row.trouble,
+        row.attention,
+    )
+
+
+def test_the_contracts_table_has_a_row_for_every_code_of_the_specs() -> None:
+    told = [code for row in CONTRACT.values() for code in row.codes]
+    assert {*STATE_CODES} <= {*told}
+
+
+def test_a_number_that_stands_alone_and_is_refused_is_rejected_instead_of_split() -> None:
+    for use in ANY_USE:
+        rule = rule_for(outcome(310, first_use=use, mobiles=1))
+        assert (rule.state, rule.then, rule.attention) == (State.REJECTED, Then.DONE, None)
+
+
+def test_an_acceptance_without_a_token_is_one_that_a_person_should_look_at() -> None:
+    rule = rule_for(outcome(0, token=None))
+    assert (rule.state, rule.then, rule.attention) == (State.ACCEPTED, Then.DONE, Attention.NO_TOKEN)
+
+
+@given(st.none() | st.integers(), st.booleans(), st.integers(1, 10_000), st.none() | st.just("376"))
+def test_every_outcome_has_its_rule(code: int | None, use: bool, mobiles: int, token: str | None) -> None:
+    assert rule_for(outcome(code, first_use=use, mobiles=mobiles, token=token)) in TABLE
+
+
+def test_no_rule_stands_in_the_shadow_of_those_above() -> None:
+    codes: list[int | None] = [*STATE_CODES, None, 999]
+    reached = {
+        id(rule_for(outcome(code, first_use=use, mobiles=mobiles, token=token)))
+        for code in codes
+        for use in ANY_USE
+        for mobiles in (1, 2)
+        for token in (None, "376")
+    }
+    assert reached == {id(rule) for rule in TABLE}
+
+
+def test_whatever_ends_without_being_told_asks_for_attention_with_advice() -> None:
+    assert {*ADVICE} == {*Attention}
+    for rule in TABLE:
+        if rule.state is State.UNCONFIRMED:
+            assert rule.attention
+
+
+def test_a_rule_that_ends_a_part_says_nothing_is_left_to_do() -> None:
+    for rule in TABLE:
+        assert rule.state.final == (rule.then in (Then.DONE, Then.SPLIT))
+
+
+def test_final_states_are_those_that_nothing_is_sent_for_again() -> None:
+    assert {state for state in State if not state.final} == {State.WAITING, State.SUBMITTING}
+
+
+# --- before a request -------------------------------------------------------------------------------------------
+
+
+def row(state: State = State.WAITING, **changes: object) -> Standing:
+    base = Standing(state, "fingerprint", revision=3, claim="somebody", timestamp="T1", uses=1, attempts=1)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def step(
+    standing: Standing | None, expires: datetime | None = None, now: datetime = NOW
+) -> Finished | Busy | Lapse | Submit:
+    return next_step(standing, fresh="T2", now=now, expires=expires)
+
+
+def test_a_new_part_is_asked_for_with_a_fresh_timestamp() -> None:
+    assert step(None) == Submit("T2", uses=1, unanswered=1, attempts=1)
+
+
+def test_a_part_whose_requests_are_all_answered_gets_a_fresh_timestamp() -> None:
+    assert step(row(uses=3, attempts=4)) == Submit("T2", uses=1, unanswered=1, attempts=5)
+
+
+def test_a_part_with_an_unanswered_request_repeats_its_timestamp() -> None:
+    for state in (State.WAITING, State.SUBMITTING):
+        assert step(row(state, unanswered=1)) == Submit("T1", uses=2, unanswered=2, attempts=2)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state.final])
+def test_nothing_is_done_for_a_final_row(state: State) -> None:
+    standing = row(state, unanswered=1, lease_until=LATER)
+    assert step(standing, expires=NOW) == Finished(state)
+
+
+def test_a_part_is_left_to_the_worker_whose_lease_holds() -> None:
+    standing = row(State.SUBMITTING, unanswered=1, lease_until=LATER)
+    assert step(standing) == step(standing, expires=NOW) == Busy(LATER)
+
+
+def test_a_lease_that_has_run_out_holds_nobody_off() -> None:
+    standing = row(State.SUBMITTING, unanswered=1, lease_until=LATER)
+    assert isinstance(step(standing, now=LATER - timedelta(microseconds=1)), Busy)
+    assert isinstance(step(standing, now=LATER), Submit)
+
+
+@pytest.mark.parametrize(
+    ("standing", "ends"),
+    [
+        (None, Lapse(State.EXPIRED, None)),
+        (row(), Lapse(State.EXPIRED, None)),
+        (row(State.SUBMITTING, unanswered=1), Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED)),
+        (row(State.WAITING, unanswered=1), Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED)),
+    ],
+    ids=["never seen", "all answered", "a lost answer", "answered since, but not every request"],
+)
+def test_a_part_past_its_validity_expires_unless_a_request_is_unanswered(
+    standing: Standing | None, ends: Lapse
+) -> None:
+    assert step(standing, expires=NOW) == ends
+    assert step(standing, expires=NOW - timedelta(days=1)) == ends
+    assert isinstance(step(standing, expires=NOW + timedelta(microseconds=1)), Submit)
+
+
+# --- the rule: a timestamp is retired only when every request that carried it has been answered -----------------
+
+
+@dataclass
+class Written:
+    """A row driven by the ledger alone, and what the requests of each timestamp have come to."""
+
+    standing: Standing | None = None
+    fresh: int = 0
+    sent: list[str] = field(default_factory=list)
+
+    def claim(self) -> Submit:
+        self.fresh += 1
+        submit = next_step(self.standing, fresh=f"T{self.fresh}", now=NOW, expires=None)
+        assert isinstance(submit, Submit)
+        self.standing = Standing(
+            State.SUBMITTING,
+            "fingerprint",
+            revision=1,
+            timestamp=submit.timestamp,
+            uses=submit.uses,
+            unanswered=submit.unanswered,
+            attempts=submit.attempts,
+        )
+        self.sent.append(submit.timestamp)
+        return submit
+
+    def settle(self, submit: Submit, code: int | None) -> None:
+        assert self.standing
+        answer = None if code is None else Answer(code)
+        rule = rule_for(Outcome(answer, submit.uses == 1, 2))
+        self.standing = replace(self.standing, state=rule.state, unanswered=unanswered_after(submit, answer))
+
+
+answers = st.lists(st.none() | st.sampled_from([1, 210, 230, 200, 220, 250, 400]) | st.just("killed"), max_size=12)
+
+
+@given(answers)
+def test_a_timestamp_is_retired_only_when_every_request_that_carried_it_has_been_answered(
+    results: list[int | str | None],
+) -> None:
+    part = Written()
+    unanswered: dict[str, int] = {}
+    for result in results:
+        submit = part.claim()
+        timestamp = submit.timestamp
+        owed = {each for each, count in unanswered.items() if count}
+        assert owed <= {timestamp}, "a timestamp was retired while a request with it is unanswered"
+        unanswered[timestamp] = unanswered.get(timestamp, 0) + 1
+        assert (submit.uses, submit.unanswered) == (part.sent.count(timestamp), unanswered[timestamp])
+        assert submit.attempts == len(part.sent)
+        if isinstance(result, str):
+            continue  # the worker died: nothing more is written
+        part.settle(submit, result)
+        unanswered[timestamp] -= result is not None
+        assert part.standing
+        assert part.standing.unanswered == unanswered[timestamp]
+        if part.standing.state.final:
+            assert result == 230
+            assert submit.uses > 1
+            return
+
+
+@given(answers)
+def test_a_timestamp_once_retired_never_comes_back(results: list[int | str | None]) -> None:
+    part = Written()
+    for result in results:
+        submit = part.claim()
+        if not isinstance(result, str):
+            part.settle(submit, result)
+        if part.standing and part.standing.state.final:
+            break
+    runs = [each for position, each in enumerate(part.sent) if position == 0 or part.sent[position - 1] != each]
+    assert len(runs) == len({*runs})
+
+
+def test_the_case_that_the_contract_warns_of() -> None:
+    # Request 1 goes out with T1 and no answer comes; request 2 repeats T1 and is answered 210. Were T1 retired
+    # now, request 1 could still be accepted late, besides a request with another timestamp.
+    part = Written()
+    part.settle(part.claim(), None)
+    part.settle(part.claim(), 210)
+    assert part.claim().timestamp == "T1"
+
+
+def test_without_the_rule_a_timestamp_would_be_retired_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "must_repeat", lambda _: False)
+    part = Written()
+    part.settle(part.claim(), None)
+    assert part.claim().timestamp == "T2"
