@@ -44,7 +44,7 @@ deploy: $(TOOLS) ## Deploy to a real account, guided; ENV=prod takes samconfig.t
 
 .PHONY: test
 test: $(TOOLS) ## Run all tests
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: check
 check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templates and their security
@@ -57,7 +57,7 @@ check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templa
 
 .PHONY: chaos
 chaos: $(TOOLS) ## Run the fault campaign at full length
-	@CHAOS=full $(PYTHON) -m pytest tests/chaos
+	@CHAOS=full $(PYTHON) -m pytest --numprocesses 2 -rP tests/chaos
 
 .PHONY: bench
 bench: $(TOOLS) ## Run the benchmarks, each a ratio against its own baseline

@@ -107,7 +107,7 @@ class Deployment:
         """Return the rows of a send's parts, as they are at this moment."""
         return [row for row in self.rows("Sends") if row["send_id"] == send_id]
 
-    def settled(self, send_id: str, *, seconds: float = 30.0) -> list[Item]:
+    def settled(self, send_id: str, *, seconds: float = 90.0) -> list[Item]:
         """Return the rows of a send's parts as soon as each has come to its end."""
 
         def final() -> list[Item]:
@@ -129,7 +129,7 @@ class Deployment:
         counts = {name: value for name, value in found["Attributes"].items() if name.startswith(_COUNTS)}
         return sum(int(count) for count in counts.values())
 
-    def queue_runs_empty(self, *, seconds: float = 30.0) -> None:
+    def queue_runs_empty(self, *, seconds: float = 90.0) -> None:
         """Wait until every message has left the send queue."""
         wait_until(lambda: self.messages_left() == 0, "The send queue runs empty", seconds=seconds)
 
