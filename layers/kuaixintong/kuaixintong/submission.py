@@ -17,7 +17,7 @@ from kuaixintong import beijing, ledger, sends
 from kuaixintong.admission import Admission, Paused, Ticket
 from kuaixintong.codes import Actor
 from kuaixintong.errors import KuaixintongError, NoAnswer, SendRefused
-from kuaixintong.ledger import Attention, Busy, Finished, Outcome, Rule, Standing, State, Then, Trouble
+from kuaixintong.ledger import Attention, Busy, Finished, Lapse, Outcome, Rule, Standing, State, Then, Trouble
 from kuaixintong.messages import Answer, Login, SendSm
 from kuaixintong.sends import Part, Send
 from kuaixintong.stores.queue import SendQueue
@@ -76,7 +76,8 @@ class Delivery:
     """One delivery of one send, and what has become of it so far.
 
     ``again`` stays ``None`` when the message has done its duty. ``states`` counts the states that parts were
-    brought to or found in, ``pauses`` why the account was paused, ``attention`` what a person should look at.
+    brought to, ``repeats`` the parts that were found at their end, ``pauses`` why the account was paused, and
+    ``attention`` why a person should look.
     """
 
     send_id: str
@@ -85,14 +86,23 @@ class Delivery:
     states: Counter[State] = field(default_factory=Counter)
     pauses: Counter[Trouble] = field(default_factory=Counter)
     attention: Counter[Attention] = field(default_factory=Counter)
+    repeats: int = 0
     seen: dict[str, Standing] = field(default_factory=dict)
     unfinished: list[Part] = field(default_factory=list)
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """Yield this delivery's metrics by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
+        yield "Deliveries", 1
+        yield "PartsRepeated", self.repeats
         for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):
             for value, count in counter.items():
                 yield kind + value.replace("_", " ").title().replace(" ", ""), count
+
+    def brought_to(self, state: State, attention: Attention | None) -> None:
+        """Note what a part's row says now."""
+        self.states[state] += 1
+        if attention:
+            self.attention[attention] += 1
 
     def put_off(self, part: Part, again: Again) -> None:
         """Note that ``part`` is not finished; the soonest of several delays counts."""
@@ -144,6 +154,8 @@ class Submitter:
         else:
             delivery = Delivery(send.send_id, message.receive_count)
             self._or_again(delivery, lambda: self._walk_or_refuse(message, send, delivery, time_left))
+            if delivery.again and message.receive_count >= self._receive_limit:
+                self._or_again(delivery, lambda: self._give_up(send, delivery))
             stamped = _stamped(message.body, send.send_id)
         if delivery.again and message.receive_count >= self._receive_limit:
             self._queue.bury(stamped)
@@ -173,26 +185,29 @@ class Submitter:
             self._rows.refuse_conflict(send, message.message_id, message.body, now=self._clock())
             delivery.send_id = message.message_id
             delivery.states[State.REJECTED] += 1
-        if delivery.again and message.receive_count >= self._receive_limit:
-            for part in delivery.unfinished:
-                self._rows.give_up(send, part, now=self._clock())
+
+    def _give_up(self, send: Send, delivery: Delivery) -> None:
+        for part in delivery.unfinished:
+            self._rows.give_up(send, part, now=self._clock())
 
     # --- the parts of a send ------------------------------------------------------------------------------------
 
     def _walk(self, send: Send, delivery: Delivery, time_left: Callable[[], float]) -> None:
-        if len(send.parts) > 1:
-            self._note_all(send, delivery)
         todo = deque(send.parts)
-        while todo:
-            part = todo.popleft()
-            step = self._submit(send, part, delivery, time_left)
-            if isinstance(step, Again):
-                delivery.put_off(part, step)
-                if step.all_parts:
-                    delivery.unfinished.extend(todo)
-                    return
-            elif step is State.SPLIT:
-                todo.extendleft(reversed(part.halves()))
+        try:
+            if len(send.parts) > 1:
+                self._note_all(send, delivery)
+            while todo:
+                step = self._submit(send, todo[0], delivery, time_left)
+                part = todo.popleft()
+                if isinstance(step, Again):
+                    delivery.put_off(part, step)
+                    if step.all_parts:
+                        return
+                elif step is State.SPLIT:
+                    todo.extendleft(reversed(part.halves()))
+        finally:  # also when a store or the secret has failed: what is not finished is never forgotten
+            delivery.unfinished.extend(todo)
 
     def _note_all(self, send: Send, delivery: Delivery) -> None:
         """Write down all parts of a new send before the first is asked for, so that the table knows the whole.
@@ -214,8 +229,8 @@ class Submitter:
 
     def _submit(self, send: Send, part: Part, delivery: Delivery, time_left: Callable[[], float]) -> State | Again:
         if not part.mobiles:
-            self._note(send, part, delivery)
-            delivery.states[State.REJECTED] += 1
+            if self._note(send, part, delivery) is None:
+                delivery.brought_to(State.REJECTED, None)
             return State.REJECTED
         for _ in range(_TRIES_AT_ONCE):
             if send.expires and send.expires <= self._clock():
@@ -293,9 +308,7 @@ class Submitter:
             paused = self._admission.leave(ticket, answered=answered, trouble=trouble, proof=proof)
             if paused:
                 delivery.pauses[paused] += 1
-        delivery.states[rule.state] += 1
-        if rule.attention:
-            delivery.attention[rule.attention] += 1
+        delivery.brought_to(rule.state, rule.attention)
         # Deliveries that met a pause cost nothing and prove nothing: they do not count towards the backoff.
         tries = min(delivery.receive_count, held.submit.attempts)
         return self._next(send, rule, trouble, tries)
@@ -335,10 +348,13 @@ class Submitter:
                 delay = backoff(tries, self._chance())
                 return self._in_time(send, Again(delay, trouble or "the platform asks to come later"))
 
-    def _not_ours(self, held: Claimed | Finished | Busy | Conflict, delivery: Delivery) -> State | Again:
+    def _not_ours(self, held: Claimed | Finished | Lapse | Busy | Conflict, delivery: Delivery) -> State | Again:
         match held:
             case Finished(state):
-                delivery.states[state] += 1
+                delivery.repeats += 1
+                return state
+            case Lapse(state, attention):
+                delivery.brought_to(state, attention)
                 return state
             case Busy(until):
                 rest = (until - self._clock()).total_seconds()
