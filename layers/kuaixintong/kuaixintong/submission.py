@@ -371,9 +371,11 @@ def _stamped(body: str, send_id: str) -> str:
     """Return a body that carries its id, for the dead-letter queue.
 
     A redrive gives a message another SQS id. Without an ``id`` of its own it would come back as another send, and
-    be sent twice; so no message goes there without one.
+    be sent twice; so no message goes there without one. The text is compact, since a body may be as long as SQS
+    allows, and ASCII, since SQS does not take every character that JSON does.
     """
-    return json.dumps(json.loads(body) | {"id": send_id}, ensure_ascii=False)
+    values = json.loads(body)
+    return body if values.get("id") else json.dumps(values | {"id": send_id}, separators=(",", ":"))
 
 
 def _new_claim() -> str:
