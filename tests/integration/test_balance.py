@@ -1,0 +1,177 @@
+"""The account check: what it writes down, what it ends, what it tells metrics and log (contract, section 6)."""
+
+import io
+import json
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
+
+import pytest
+
+from functions.balance import handler
+from kuaixintong.account_check import AccountCheck
+from kuaixintong.credentials import PlatformCredentials
+from kuaixintong.errors import CredentialsUnusable, NoAnswer
+from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.secrets import CachedSecret
+from tests.receiving import Context, metrics
+from tests.world import CID, PWD, World
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+SEND = {"mobiles": ["13708600860"], "content": "周末参加不了培训了"}
+
+
+@pytest.fixture
+def world(aws: None) -> World:
+    return World()
+
+
+class Silence:
+    """A platform that does not answer."""
+
+    def ask(self, *_: object) -> Any:
+        raise NoAnswer("timed out")
+
+
+def check(world: World, platform: Any = None) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Let the handler check the account; return its metrics and what it logged."""
+    secret = CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, max_age=0)
+    accounts = Accounts(world.dynamodb, world.tables["AccountTable"])
+    account_check = AccountCheck(accounts, secret, platform or world.line, clock=lambda: world.now)
+    log = io.StringIO()
+    with (
+        patch.object(handler, "_check", lambda: account_check),
+        patch.object(handler.logger.registered_handler, "stream", log),
+        redirect_stdout(log),
+    ):
+        handler.lambda_handler({}, cast("LambdaContext", Context()))
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    return metrics(log.getvalue()), [line for line in lines if "_aws" not in line]
+
+
+# --- balances ---------------------------------------------------------------------------------------------------
+
+
+def test_a_good_login_writes_the_balances_down_and_when_they_were_true(world: World) -> None:
+    measured, _ = check(world)
+    row = world.account()
+    assert (row["sm_balance"], row["mm_balance"]) == (10_000_000, 0)
+    assert row["checked_at"] == "2026-11-23T12:00:00.000+08:00"
+    assert measured == {"LoginFailed": 0, "AccountPaused": 0, "SmBalance": 10_000_000, "MmBalance": 0}
+
+
+def test_the_balance_falls_as_sends_are_accepted(world: World) -> None:
+    world.deliver(SEND)
+    measured, _ = check(world)
+    assert measured["SmBalance"] == 9_999_999
+
+
+def test_a_failed_login_leaves_the_balances_with_the_time_at_which_they_were_true(world: World) -> None:
+    check(world)
+    before = world.account()
+    world.pass_time(minutes=5)
+    world.platform.settings = world.settings.changed({"account_disabled": True})
+    measured, [line] = check(world)
+    after = world.account()
+    assert {name: after[name] for name in ("sm_balance", "mm_balance", "checked_at")} == {
+        name: before[name] for name in ("sm_balance", "mm_balance", "checked_at")
+    }
+    assert measured == {"LoginFailed": 1, "AccountPaused": 0}
+    assert (line["level"], line["message"], line["code"]) == ("WARNING", "login failed", 250)
+
+
+def test_no_answer_is_a_failed_login(world: World) -> None:
+    measured, [line] = check(world, Silence())
+    assert measured == {"LoginFailed": 1, "AccountPaused": 0}
+    assert line["words"] == "no answer"
+    assert "code" not in line  # there was none; Powertools leaves out what is None
+
+
+def test_a_login_shares_no_timestamp_with_a_send(world: World) -> None:
+    check(world)
+    world.deliver(SEND)
+    check(world)
+    timestamps = [request["timestamp"] for request in world.line.requests]
+    assert len(timestamps) == len(set(timestamps)) == 3
+
+
+# --- pauses -----------------------------------------------------------------------------------------------------
+
+
+def pause(world: World, **changes: Any) -> None:
+    """Let a send run into a platform that is set differently, and set it right again."""
+    world.platform.settings = world.settings.changed(changes)
+    world.deliver(SEND)
+    assert "pause_reason" in world.account()
+    world.platform.settings = world.settings
+    world.pass_time(seconds=1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"account_disabled": True}, {"organisation_disabled": True}, {"pwd": "changed"}, {"allowed_sources": ["x"]}],
+    ids=["account disabled", "organisation disabled", "authentication", "source address"],
+)
+def test_a_good_login_ends_a_pause_before_its_time(world: World, changes: dict[str, Any]) -> None:
+    pause(world, **changes)
+    measured, [line] = check(world)
+    assert "pause_reason" not in world.account()
+    assert line["lifted"] is True
+    assert "paused" not in line
+    assert measured["AccountPaused"] == 0
+    assert world.deliver(SEND, receive_count=2).again is None
+    assert len(world.accepted()) == 1
+
+
+def test_a_failed_login_leaves_a_pause_as_it_is(world: World) -> None:
+    pause(world, account_disabled=True)
+    world.platform.settings = world.settings.changed({"account_disabled": True})
+    before = world.account()
+    measured, _ = check(world)
+    after = world.account()
+    assert (after["pause_reason"], after["pause_until"]) == ("account disabled", before["pause_until"])
+    assert measured == {"LoginFailed": 1, "AccountPaused": 1}
+
+
+def test_a_pause_for_the_balance_ends_when_there_is_one(world: World) -> None:
+    world.platform.balance = 0
+    world.deliver(SEND)
+    world.pass_time(seconds=1)
+    measured, [line] = check(world)
+    assert world.account()["pause_reason"] == "balance"
+    assert (line["lifted"], measured["AccountPaused"], measured["SmBalance"]) == (False, 1, 0)
+    world.platform.balance = 1
+    world.pass_time(seconds=1)
+    _, [line] = check(world)
+    assert "pause_reason" not in world.account()
+    assert line["lifted"] is True
+
+
+# --- the secret -------------------------------------------------------------------------------------------------
+
+
+def test_a_rotated_secret_is_tried_at_once(world: World) -> None:
+    world.platform.settings = world.settings.changed({"pwd": "rotated"})
+    assert check(world)[0]["LoginFailed"] == 1
+    world.change_secret("rotated")
+    world.pass_time(seconds=1)
+    assert check(world)[0]["LoginFailed"] == 0
+
+
+def test_the_secret_that_waits_to_be_filled_in_is_an_error_that_names_its_fields_and_not_its_values(
+    world: World,
+) -> None:
+    placeholder = json.dumps({"cid": CID, "uid": "", "pwd": ""})
+    world.secrets.put_secret_value(SecretId=world.secret_arn, SecretString=placeholder)
+    with pytest.raises(CredentialsUnusable, match="uid, pwd"), pytest.warns(UserWarning, match="No application"):
+        check(world)
+    assert world.line.requests == []
+
+
+def test_nothing_secret_is_logged(world: World) -> None:
+    _, lines = check(world)
+    [request] = world.line.requests
+    log = json.dumps(lines)
+    assert [word for word in (PWD, request["pwd"]) if word in log] == []
