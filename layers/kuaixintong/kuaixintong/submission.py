@@ -233,8 +233,9 @@ class Submitter:
                 delivery.brought_to(State.REJECTED, None)
             return State.REJECTED
         for _ in range(_TRIES_AT_ONCE):
-            if send.expires and send.expires <= self._clock():
-                return self._lapse(send, part, delivery)
+            now = self._clock()
+            if send.expires and send.expires <= now:
+                return self._lapse(send, part, delivery, now)
             ticket = self._ticket(time_left)
             if isinstance(ticket, Paused):
                 return self._wait(send, part, delivery, ticket)
@@ -258,10 +259,10 @@ class Submitter:
             return Again(0, "out of time")
         return ticket
 
-    def _lapse(self, send: Send, part: Part, delivery: Delivery) -> State | Again:
-        # An expired send never gets as far as a timestamp: the claim ends in a final row, or the part is busy.
+    def _lapse(self, send: Send, part: Part, delivery: Delivery, now: datetime) -> State | Again:
+        # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is busy.
         held = self._rows.claim(
-            send, part, fresh="", claim=_new_claim(), now=self._clock(), known=delivery.seen.pop(part.name, None)
+            send, part, fresh="", claim=_new_claim(), now=now, known=delivery.seen.pop(part.name, None)
         )
         return self._not_ours(held, delivery)
 
