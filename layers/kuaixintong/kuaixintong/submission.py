@@ -93,7 +93,8 @@ class Delivery:
     def counts(self) -> Iterator[tuple[str, int]]:
         """Yield this delivery's metrics by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
         yield "Deliveries", 1
-        yield "PartsRepeated", self.repeats
+        if self.repeats:
+            yield "PartsRepeated", self.repeats
         for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):
             for value, count in counter.items():
                 yield kind + value.replace("_", " ").title().replace(" ", ""), count

@@ -106,11 +106,12 @@ class Sends:
 
     def claim(
         self, send: Send, part: Part, *, fresh: str, claim: str, now: datetime, known: Standing | None = None
-    ) -> Claimed | Finished | Busy | Conflict:
+    ) -> Claimed | Finished | Lapse | Busy | Conflict:
         """Take a part for this worker, its timestamp written down; ``fresh`` is used unless one is to be repeated.
 
         ``known`` is the row if the caller has just seen it; without it, the first write supposes a new part and
-        learns otherwise from the failed condition, so that a new send costs no read.
+        learns otherwise from the failed condition, so that a new send costs no read. A part whose ``validUntil``
+        has passed is ended instead, and the :class:`Lapse` returned.
         """
         standing = known
         for _ in range(_TRIES):
@@ -125,7 +126,7 @@ class Sends:
                 case Lapse():
                     standing = self._lapse(send, part, standing, step, claim, now)
                     if standing is None:
-                        return Finished(step.state)
+                        return step
                 case Submit():
                     moved = self._take(send, part, standing, step, claim, now)
                     if moved is None:
