@@ -53,8 +53,8 @@ _TRIES = 3
 _CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)
 """Seconds between tries of a transaction that another write of the same row has cancelled."""
 
-_LONGEST_BODY = 100_000
-"""Characters of a refused body that are kept; a row holds 400 KB, and a character is at most three bytes."""
+_LONGEST_BODY = 90_000
+"""Characters of a refused body that are kept; a row holds 400 KB, and a character is at most four bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ class Sends:
     def refuse(self, send_id: str, message_id: str, faults: Sequence[str], body: str, *, now: datetime) -> None:
         """Write a ``REJECTED`` row for a body that is no send, under its own id or, if taken, the message's.
 
-        The row keeps the body (its first 100,000 characters), so that nothing is lost by the refusal.
+        The row keeps the body (its first 90,000 characters), so that nothing is lost by the refusal.
         """
         print_ = hashlib.sha256(body.encode()).hexdigest()[:32]
         row = self._refused(send_id, print_, " ".join(faults), body, now)
