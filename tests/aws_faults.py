@@ -36,9 +36,11 @@ class Faults:
         service = client.meta.service_model.service_id.hyphenize()
         events = client.meta.events
         if after:
-            # moto acts in a handler of this event too: answers are made before it and stand, errors end all
-            events.register_first(f"before-send.{service}.{operation}", self._answer)
-            events.register_last(f"before-send.{service}.{operation}", self._break)
+            # moto acts in a handler of "before-send": answers are made before it and stand, errors come after it.
+            # Handlers of the longer name would all come before it.
+            self._event = f"before-send.{service}.{operation}"
+            events.register_first(self._event, self._answer)
+            events.register_last("before-send", self._break)
         else:
             events.register_first(f"before-call.{service}.{operation}", self._forestall)
         self.calls = 0
@@ -56,8 +58,8 @@ class Faults:
         fault = self._decide()
         return None if isinstance(fault, Exception) else fault
 
-    def _break(self, **_: Any) -> None:
-        if isinstance(self._fault, Exception):
+    def _break(self, *, event_name: str, **_: Any) -> None:
+        if event_name == self._event and isinstance(self._fault, Exception):
             raise self._fault
 
     def _forestall(self, *, model: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
