@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from tests.template import create_tables
+from tests.world import World
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -47,3 +48,16 @@ def secrets(aws: None) -> "SecretsManagerClient":
 def tables(dynamodb: "DynamoDBClient") -> dict[str, str]:
     """The template's five tables, empty: ``{"SendsTable": name, "ReportsTable": name, …}``."""
     return create_tables(dynamodb, prefix="test-")
+
+
+@pytest.fixture(scope="module")
+def shared_aws() -> Iterator[None]:
+    """moto for a whole module, whose clients are quicker to make; worlds in it have tables of their own."""
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def world(shared_aws: None) -> World:
+    """A sender's world, new for each test."""
+    return World()

@@ -1,7 +1,7 @@
 """The account's row: a sequence that never repeats, pauses that end when they should, AWS's errors made ours."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
@@ -11,25 +11,17 @@ from kuaixintong.errors import StoreUnavailable
 from kuaixintong.gate import Account
 from kuaixintong.ledger import Trouble
 from kuaixintong.stores.account import Accounts
-from kuaixintong.stores.dynamo import from_item
 from tests.aws_faults import Faults, refusal
+from tests.world import CID, World
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-CID = "12345678"
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def accounts(dynamodb: "DynamoDBClient", tables: dict[str, str]) -> Accounts:
-    return Accounts(dynamodb, tables["AccountTable"])
-
-
-def row(dynamodb: "DynamoDBClient", tables: dict[str, str]) -> dict[str, Any]:
-    return from_item(dynamodb.get_item(TableName=tables["AccountTable"], Key={"cid": {"S": CID}})["Item"])
+def accounts(world: World) -> Accounts:
+    return Accounts(world.dynamodb, world.tables["AccountTable"])
 
 
 def account(accounts: Accounts, now: datetime = NOW) -> Account:
@@ -67,13 +59,13 @@ def test_each_account_has_a_sequence_of_its_own(accounts: Accounts) -> None:
 
 @pytest.mark.parametrize("ahead", [False, True])
 def test_a_block_whose_answer_was_lost_is_never_given_to_another(
-    accounts: Accounts, dynamodb: "DynamoDBClient", ahead: bool
+    accounts: Accounts, world: World, ahead: bool
 ) -> None:
     start = NOW + MINUTE if ahead else NOW - MINUTE
     before, _ = accounts.reserve(CID, 10, now=start)
     lost = ConnectionClosedError(endpoint_url="https://dynamodb")
     fail = (lambda n: lost if n == 1 else None) if ahead else (lambda n: lost if n == 0 else None)
-    faults = Faults(dynamodb, "UpdateItem", fail, after=True)
+    faults = Faults(world.dynamodb, "UpdateItem", fail, after=True)
     first, _ = accounts.reserve(CID, 10, now=NOW)
     assert faults.failed == 1
     assert first >= before + 20
@@ -138,13 +130,11 @@ def test_a_good_answer_to_an_older_question_ends_no_newer_pause(accounts: Accoun
     assert accounts.clear(CID, "v1", asked_at=NOW + SECOND)
 
 
-def test_balances_are_written_beside_everything_else(
-    accounts: Accounts, dynamodb: "DynamoDBClient", tables: dict[str, str]
-) -> None:
+def test_balances_are_written_beside_everything_else(accounts: Accounts, world: World) -> None:
     accounts.pause(CID, Trouble.BALANCE, NOW + MINUTE, now=NOW)
     accounts.check(CID, sm_balance=5, mm_balance=0, now=NOW)
     accounts.check(CID, sm_balance=4, mm_balance=None, now=NOW + SECOND)
-    assert row(dynamodb, tables) == {
+    assert world.account() == {
         "cid": CID,
         "pause_reason": "balance",
         "pause_until": "2026-11-23T12:01:00.000+08:00",
@@ -170,10 +160,8 @@ def test_balances_are_written_beside_everything_else(
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_what_aws_raises_is_ours_and_quotes_nothing(
-    accounts: Accounts, dynamodb: "DynamoDBClient", fault: Any
-) -> None:
-    Faults(dynamodb, "UpdateItem", lambda _: fault)
+def test_what_aws_raises_is_ours_and_quotes_nothing(accounts: Accounts, world: World, fault: Any) -> None:
+    Faults(world.dynamodb, "UpdateItem", lambda _: fault)
     calls = (
         lambda: accounts.reserve(CID, 1, now=NOW),
         lambda: accounts.begin_probe(CID, now=NOW, lease=MINUTE),

@@ -27,11 +27,6 @@ ACCEPTED = Answer(0, "操作成功", token="376", fee=2)
 
 
 @pytest.fixture
-def world(aws: None) -> World:
-    return World()
-
-
-@pytest.fixture
 def rows(world: World) -> Sends:
     return store(world)
 
