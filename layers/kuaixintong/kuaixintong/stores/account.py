@@ -51,7 +51,7 @@ class Accounts:
             cid,
             "SET probe_until = :until",
             {":until": beijing.iso(now + lease), ":now": beijing.iso(now)},
-            "attribute_not_exists(probe_until) OR probe_until < :now",
+            "attribute_not_exists(probe_until) OR probe_until <= :now",
         )
 
     def end_probe(self, cid: str) -> None:
