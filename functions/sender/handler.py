@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,12 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialI
             int(record.attributes.approximate_receive_count),
         )
         work = asyncio.get_running_loop().run_in_executor(_threads(), _take, message, deadline)
-        _account_for(message, await work)
+        try:
+            delivery = await work
+        except Exception as error:
+            _tell_fault(message, error)
+            raise
+        _account_for(message, delivery)
 
     # A batch that fails whole is no error of the function's: its records come back when each has asked to.
     processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
@@ -68,6 +74,18 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialI
 
 def _take(message: QueueMessage, deadline: float) -> Delivery:
     return _submitter().take(message, lambda: deadline - time.monotonic())
+
+
+def _tell_fault(message: QueueMessage, error: Exception) -> None:
+    """Make visible what the batch does not: it hands the message back without a word, whatever was raised.
+
+    Where it happened is told, and not what the error says: that may quote the send.
+    """
+    metrics.add_metric("SendErrors", MetricUnit.Count, 1)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{at.filename}:{at.lineno} {at.name}"
+    extra = {"message_id": message.message_id, "error": type(error).__name__, "where": where}
+    logger.error("send failed", extra=extra)
 
 
 def _account_for(message: QueueMessage, delivery: Delivery) -> None:

@@ -80,7 +80,8 @@ ADVICE = {
     Attention.NO_TOKEN: "The platform accepted this part but named no token, so its delivery reports cannot be "
     "matched to it. Ask the platform's staff for the token of this timestamp.",
     Attention.GAVE_UP: "The queue's receives ran out before this part was finished; its message lies in the "
-    "dead-letter queue. Mend the cause, then redrive the queue: the part goes on where it stood.",
+    "dead-letter queue. Mend the cause, then redrive that queue into the send queue, which has to be named as the "
+    "destination: the part goes on where it stood.",
 }
 
 

@@ -95,6 +95,8 @@ class Delivery:
         yield "Deliveries", 1
         if self.repeats:
             yield "PartsRepeated", self.repeats
+        if self.again:
+            yield "PutOff", 1
         for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):
             for value, count in counter.items():
                 yield kind + value.replace("_", " ").title().replace(" ", ""), count
