@@ -1,7 +1,7 @@
 """Thousands of requests that nobody should send, against the receiver's real handler.
 
 Whatever comes: never a 5xx, never a write without the credentials, never a ``0`` unless every entry is in a table
-or in quarantine, never a secret in the log. ``CHAOS=full`` runs more than twenty thousand, a test run a few hundred.
+or in quarantine, never a secret in the log. ``CHAOS=full`` runs over twenty thousand, a test run a few hundred.
 """
 
 import base64
