@@ -51,6 +51,10 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialI
     lifetime = context.get_remaining_time_in_millis() / 1000
     _settings().check_life(lifetime)
     deadline = time.monotonic() + lifetime
+    submitter = _submitter()  # here and not in the threads, which would each build one, side by side
+
+    def time_left() -> float:
+        return deadline - time.monotonic()
 
     async def take(record: "SQSRecord") -> None:
         message = QueueMessage(
@@ -59,7 +63,7 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialI
             record.body,
             int(record.attributes.approximate_receive_count),
         )
-        work = asyncio.get_running_loop().run_in_executor(_threads(), _take, message, deadline)
+        work = asyncio.get_running_loop().run_in_executor(_threads(), submitter.take, message, time_left)
         try:
             delivery = await work
         except Exception as error:
@@ -70,10 +74,6 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialI
     # A batch that fails whole is no error of the function's: its records come back when each has asked to.
     processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return async_process_partial_response(event=event, record_handler=take, processor=processor, context=context)
-
-
-def _take(message: QueueMessage, deadline: float) -> Delivery:
-    return _submitter().take(message, lambda: deadline - time.monotonic())
 
 
 def _tell_fault(message: QueueMessage, error: Exception) -> None:
