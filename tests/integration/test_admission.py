@@ -1,0 +1,352 @@
+"""Tickets for requests: whose turn it is, with which timestamp, and what a request's end shows the others."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kuaixintong.admission import Admission, Paused, Ticket
+from kuaixintong.credentials import PlatformCredentials
+from kuaixintong.errors import CredentialsUnusable, StoreUnavailable
+from kuaixintong.gate import Account
+from kuaixintong.ledger import Trouble
+from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.secrets import CachedSecret
+from tests.world import CID, START, World
+
+PROBE_LEASE = timedelta(seconds=20)
+
+
+def process(world: World) -> Admission:
+    """The admission of a process of its own."""
+    return Admission(
+        Accounts(world.dynamodb, world.tables["AccountTable"]),
+        CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, monotonic=world._seconds),
+        clock=world._clock,
+        probe_lease=PROBE_LEASE,
+        monotonic=world._seconds,
+    )
+
+
+@pytest.fixture
+def admission(world: World) -> Admission:
+    return process(world)
+
+
+def good(admission: Admission, ticket: Ticket) -> None:
+    assert admission.leave(ticket, answered=True, trouble=None, proof=True) is None
+
+
+def lost(admission: Admission, ticket: Ticket) -> Trouble | None:
+    return admission.leave(ticket, answered=False, trouble=Trouble.UNREACHABLE, proof=False)
+
+
+def prove(admission: Admission) -> None:
+    good(admission, admission.enter())
+
+
+def refused(admission: Admission) -> tuple[datetime, Trouble | None]:
+    with pytest.raises(Paused) as caught:
+        admission.enter()
+    return caught.value.until, caught.value.reason
+
+
+def calls(world: World) -> list[str]:
+    """The operations asked of DynamoDB from here on."""
+    asked: list[str] = []
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        asked.append(params.get("UpdateExpression", model.name))
+
+    world.dynamodb.meta.events.register("before-parameter-build.dynamodb", note)
+    return asked
+
+
+# --- timestamps -------------------------------------------------------------------------------------------------
+
+
+def test_no_two_tickets_of_any_process_share_a_timestamp(world: World) -> None:
+    processes = [process(world) for _ in range(3)]
+    for each in processes:
+        prove(each)
+    timestamps = []
+    for number in range(60):
+        each = processes[number % 3]
+        ticket = each.enter()
+        timestamps.append(ticket.timestamp)
+        good(each, ticket)
+        world.pass_time(milliseconds=50)
+    assert len({*timestamps}) == 60
+
+
+def test_ten_tickets_of_one_second_cost_one_write(world: World, admission: Admission) -> None:
+    prove(admission)
+    world.pass_time(seconds=2)
+    asked = calls(world)
+    for _ in range(10):
+        prove(admission)
+    assert len(asked) == 1
+
+
+def test_a_timestamp_tells_the_time_to_the_second(world: World, admission: Admission) -> None:
+    prove(admission)
+    for seconds in (0.5, 1.5, 600):
+        world.pass_time(seconds=seconds)
+        ticket = admission.enter()
+        good(admission, ticket)
+        told = datetime.strptime(f"{ticket.timestamp[:14]}+0800", "%Y%m%d%H%M%S%z")
+        assert abs(told - world.now) <= timedelta(seconds=2)
+
+
+# --- probes -----------------------------------------------------------------------------------------------------
+
+
+def test_with_nothing_known_one_request_goes_first_among_all_processes(world: World, admission: Admission) -> None:
+    ticket = admission.enter()
+    assert (ticket.probing, ticket.alone) == (True, True)
+    other = process(world)
+    assert refused(other) == (START + PROBE_LEASE, None)
+    good(admission, ticket)
+    second = other.enter()
+    assert (second.probing, second.alone) == (False, True)  # the account is proven; this process is not yet
+
+
+def test_a_probe_that_never_comes_back_is_followed_by_another(world: World, admission: Admission) -> None:
+    admission.enter()
+    other = process(world)
+    world.pass_time(seconds=20)
+    assert other.enter().probing
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_probe_that_shows_nothing_lets_the_next_one_go(
+    world: World, admission: Admission, answered: bool
+) -> None:
+    assert admission.leave(admission.enter(), answered=answered, trouble=None, proof=False) is None
+    assert process(world).enter().probing
+
+
+def test_a_refused_timestamp_of_a_probe_lets_the_next_one_go(world: World, admission: Admission) -> None:
+    ticket = admission.enter()
+    assert admission.leave(ticket, answered=True, trouble=Trouble.TIMESTAMP, proof=False) is None
+    assert process(world).enter().probing
+
+
+def test_a_lost_probe_pauses_the_account_at_once(world: World, admission: Admission) -> None:
+    assert lost(admission, admission.enter()) is Trouble.UNREACHABLE
+    assert refused(admission) == (START + timedelta(seconds=20), Trouble.UNREACHABLE)
+    assert refused(process(world)) == (START + timedelta(seconds=20), Trouble.UNREACHABLE)
+
+
+def test_another_secret_has_to_be_proven_first(world: World, admission: Admission) -> None:
+    prove(admission)
+    world.change_secret("new")
+    world.pass_time(seconds=299)
+    ticket = admission.enter()
+    assert (ticket.credentials.pwd, ticket.probing) == ("secret", False)
+    good(admission, ticket)
+    world.pass_time(seconds=1)  # a secret is cached for five minutes
+    ticket = admission.enter()
+    assert (ticket.credentials.pwd, ticket.probing) == ("new", True)
+
+
+def test_after_a_pause_for_authentication_the_probe_carries_the_newest_secret(
+    world: World, admission: Admission
+) -> None:
+    ticket = admission.enter()
+    admission.leave(ticket, answered=True, trouble=Trouble.AUTHENTICATION, proof=False)
+    world.change_secret("new")
+    world.pass_time(seconds=60)
+    assert admission.enter().credentials.pwd == "new"
+
+
+def test_whether_a_refused_secret_has_changed_is_looked_up(world: World, admission: Admission) -> None:
+    ticket = admission.enter()
+    assert not admission.changed_secret(ticket)
+    world.change_secret("new")
+    assert admission.changed_secret(ticket)
+
+
+# --- what a request's end shows ---------------------------------------------------------------------------------
+
+
+def test_lost_answers_of_all_processes_count_together(world: World) -> None:
+    processes = [process(world) for _ in range(2)]
+    for each in processes:
+        prove(each)
+        prove(each)
+    shown = [lost(each, each.enter()) for each in [*processes, *processes, processes[0]]]
+    assert shown == [None] * 4 + [Trouble.UNREACHABLE]
+    assert refused(processes[1])[1] is Trouble.UNREACHABLE
+
+
+def test_a_good_answer_makes_lost_ones_count_anew(admission: Admission) -> None:
+    prove(admission)
+    for _ in range(3):
+        for _ in range(4):
+            assert lost(admission, admission.enter()) is None
+        prove(admission)
+
+
+def test_an_answer_that_came_from_before_a_pause_does_not_end_it(world: World, admission: Admission) -> None:
+    prove(admission)
+    early = admission.enter()
+    world.pass_time(seconds=1)
+    other = process(world)
+    prove(other)
+    other.leave(other.enter(), answered=True, trouble=Trouble.BALANCE, proof=False)
+    good(admission, early)
+    assert world.account()["pause_reason"] == "balance"
+    world.pass_time(seconds=2)
+    assert refused(admission)[1] is Trouble.BALANCE
+
+
+def test_of_troubles_side_by_side_the_first_pauses_and_the_rest_find_it_paused(
+    world: World, admission: Admission
+) -> None:
+    prove(admission)
+    tickets = [admission.enter() for _ in range(5)]
+    shown = [admission.leave(ticket, answered=True, trouble=Trouble.BALANCE, proof=False) for ticket in tickets]
+    assert shown == [Trouble.BALANCE] + [None] * 4
+    assert world.account()["pauses"] == 1
+
+
+def test_a_ticket_handed_back_unused_costs_nothing(world: World, admission: Admission) -> None:
+    prove(admission)
+    ticket = admission.enter()
+    asked = calls(world)
+    assert admission.leave(ticket, answered=False, trouble=None, proof=False) is None
+    assert asked == []
+
+
+# --- a process's threads ----------------------------------------------------------------------------------------
+
+
+class PaperAccounts(Accounts):
+    """An account on paper, for threads, which moto does not bear."""
+
+    def __init__(self) -> None:
+        self.account = Account(proven="version")
+        self.broken = False
+        self._tick = 0
+
+    def reserve(self, cid: str, count: int, *, now: datetime) -> tuple[int, Account]:
+        self._tick += count
+        return self._tick - count + 1, self.account
+
+    def begin_probe(self, cid: str, *, now: datetime, lease: timedelta) -> bool:
+        return True
+
+    def end_probe(self, cid: str) -> None:
+        pass
+
+    def count(self, cid: str, trouble: Trouble) -> int:
+        if self.broken:
+            raise StoreUnavailable("DynamoDB")
+        return 1
+
+    def pause(self, cid: str, reason: Trouble, until: datetime, *, now: datetime) -> bool:
+        self.account = Account(pause_reason=reason, pause_until=until)
+        return True
+
+    def clear(self, cid: str, proven: str, *, asked_at: datetime) -> bool:
+        self.account = Account(proven=proven)
+        return True
+
+    def answered(self, cid: str) -> None:
+        pass
+
+
+class PaperSecret(CachedSecret[PlatformCredentials]):
+    def __init__(self) -> None:
+        self.broken = False
+
+    def get(self, *, newer_than: str | None = None, at_most_every: float = 0.0) -> PlatformCredentials:
+        if self.broken:
+            raise CredentialsUnusable("The secret is no JSON object.")
+        return PlatformCredentials("version", CID, "test", "secret")
+
+
+class Threads:
+    """One process, whose threads ask for tickets."""
+
+    def __init__(self, probe_lease: float = 5.0) -> None:
+        self.accounts = PaperAccounts()
+        self.secret = PaperSecret()
+        self.admission = Admission(
+            self.accounts, self.secret, clock=lambda: START, probe_lease=timedelta(seconds=probe_lease)
+        )
+        self._pool = ThreadPoolExecutor(4)
+
+    def ask(self) -> Future[Ticket]:
+        return self._pool.submit(self.admission.enter)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    threads = Threads()
+    yield threads
+    threads.close()
+
+
+def waits(future: Future[Ticket]) -> bool:
+    """Whether a thread is still waiting for its turn, a moment later."""
+    return bool(wait([future], 0.05).not_done)
+
+
+def test_in_a_process_with_no_good_answer_yet_one_thread_goes_first(threads: Threads) -> None:
+    first = threads.ask().result(5)
+    assert (first.alone, first.probing) == (True, False)
+    others = [threads.ask() for _ in range(3)]
+    assert all(waits(each) for each in others)
+    good(threads.admission, first)
+    tickets = [each.result(5) for each in others]  # side by side: none has left yet
+    assert not any(ticket.alone for ticket in tickets)
+    assert len({ticket.timestamp for ticket in (first, *tickets)}) == 4
+
+
+def test_what_the_first_thread_finds_out_keeps_the_others_from_asking(threads: Threads) -> None:
+    first = threads.ask().result(5)
+    others = [threads.ask() for _ in range(3)]
+    threads.admission.leave(first, answered=True, trouble=Trouble.BALANCE, proof=False)
+    for each in others:
+        with pytest.raises(Paused, match="balance"):
+            each.result(5)
+
+
+def test_when_the_first_thread_learns_nothing_the_next_goes_alone(threads: Threads) -> None:
+    first = threads.ask().result(5)
+    other = threads.ask()
+    assert waits(other)
+    threads.admission.leave(first, answered=True, trouble=None, proof=False)
+    assert other.result(5).alone
+
+
+def test_a_thread_waits_no_longer_for_another_than_a_probe_can_take() -> None:
+    threads = Threads(probe_lease=0.05)
+    threads.ask().result(5)
+    with pytest.raises(Paused):
+        threads.ask().result(5)
+    threads.close()
+
+
+def test_a_store_that_fails_when_the_first_thread_leaves_holds_nobody_up(threads: Threads) -> None:
+    first = threads.ask().result(5)
+    other = threads.ask()
+    threads.accounts.broken = True
+    with pytest.raises(StoreUnavailable):
+        threads.admission.leave(first, answered=False, trouble=Trouble.UNREACHABLE, proof=False)
+    assert other.result(5).alone
+
+
+def test_a_secret_that_fails_when_a_thread_enters_holds_nobody_up(threads: Threads) -> None:
+    threads.secret.broken = True
+    with pytest.raises(CredentialsUnusable):
+        threads.ask().result(5)
+    threads.secret.broken = False
+    assert threads.ask().result(5).alone
