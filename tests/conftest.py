@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
@@ -18,6 +19,10 @@ os.environ.update(
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(name, None)
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("kuaixintong", deadline=None)
+settings.load_profile("kuaixintong")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups

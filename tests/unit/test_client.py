@@ -319,9 +319,16 @@ def test_an_answer_is_read_and_its_connection_is_used_again(reply: bytes) -> Non
 
 
 def test_a_connection_that_the_platform_has_closed_meanwhile_costs_no_answer() -> None:
-    with platform(cuts(WHOLE)) as stand_in:
+    closed = threading.Event()
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        cuts(WHOLE)(connection, over)
+        closed.set()
+
+    with platform(behave) as stand_in:
         client = client_of(stand_in.url)
         client.ask(SAMPLE, CREDENTIALS, plain_client.fresh_timestamp())
+        assert closed.wait(5)
         assert client.ask(SAMPLE, CREDENTIALS, plain_client.fresh_timestamp()).token == "376"
         assert (stand_in.connections, len(stand_in.requests)) == (2, 2)
 
