@@ -163,12 +163,16 @@ def wait_until[T](
 
 @contextmanager
 def stopping_cleanly() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into ``SystemExit`` while the block lasts, so that ``finally`` and ``with`` work."""
+    """Turn SIGTERM and SIGHUP into ``SystemExit`` while the block lasts, so that ``finally`` and ``with`` work.
+
+    SIGINT is heard as well, also where a shell has started this process in the background, deaf to it.
+    """
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
     before = {number: signal.signal(number, leave) for number in _STOPPING if number != signal.SIGINT}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:

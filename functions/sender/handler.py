@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
 
 from kuaixintong import wiring
 from kuaixintong.errors import TryLater
+from kuaixintong.masking import mask_all
 from kuaixintong.settings import SenderSettings
 from kuaixintong.submission import Delivery, QueueMessage, Submitter
 
@@ -94,7 +95,7 @@ def _account_for(message: QueueMessage, delivery: Delivery) -> None:
         metrics.add_metric(name, MetricUnit.Count, count)
     states = {str(state): count for state, count in delivery.states.items()}
     again = delivery.again
-    extra = {"send_id": delivery.send_id, "receive_count": message.receive_count, "states": states}
+    extra = {"send_id": mask_all(delivery.send_id), "receive_count": message.receive_count, "states": states}
     if again:
         logger.info("put off", extra=extra | {"why": again.why, "delay": round(again.delay, 1)})
         raise TryLater(again.why)

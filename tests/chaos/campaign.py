@@ -101,7 +101,7 @@ FAULTS: tuple[Fault, ...] = (
     LostAnswer(),
     GarbledAnswer(),
     *(LateRequest(deliveries) for deliveries in (1, 2, 99)),
-    *(Answered(code) for code in (1, 210, 230, 240, 400)),
+    *(Answered(code) for code in (1, 100, 210, 230, 240, 330, 400, 999)),
     *(Overtaken(call) for call in (3, 4, 5, 6)),
     *(Overtaken(4, other) for other in (Answered(210), LateRequest(99), LostAnswer())),
     Overtaken(4, other=LateRequest(99), own=Answered(210)),

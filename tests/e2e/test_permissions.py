@@ -56,7 +56,7 @@ def test_a_function_reaches_its_own_secret_and_tables_and_no_others(
     assert {name for name in TABLES if not denied(batch(clients, outputs[name]))} == batches
 
 
-def test_a_function_reads_no_table(deployment: Deployment) -> None:
+def test_a_function_scans_no_table(deployment: Deployment) -> None:
     for role in ("SenderRole", "ReceiverRole", "BalanceRole"):
         dynamodb = deployment.acting_as(role).dynamodb
         for name in TABLES:

@@ -110,7 +110,7 @@ def test_troubles_in_a_row_are_counted_each_kind_for_itself(accounts: Accounts) 
     assert [accounts.count(CID, Trouble.UNREACHABLE) for _ in range(3)] == [1, 2, 3]
     assert accounts.count(CID, Trouble.TIMESTAMP) == 1
     assert account(accounts) == Account(unanswered=3, refused_timestamps=1)
-    accounts.answered(CID)
+    accounts.end_rows(CID, [Trouble.UNREACHABLE])
     assert account(accounts) == Account(refused_timestamps=1)
 
 
@@ -169,7 +169,7 @@ def test_what_aws_raises_is_ours_and_quotes_nothing(accounts: Accounts, world: W
         lambda: accounts.count(CID, Trouble.UNREACHABLE),
         lambda: accounts.pause(CID, Trouble.BALANCE, NOW + MINUTE, now=NOW),
         lambda: accounts.clear(CID, "v1", asked_at=NOW),
-        lambda: accounts.answered(CID),
+        lambda: accounts.end_rows(CID, [Trouble.TIMESTAMP]),
         lambda: accounts.check(CID, sm_balance=1, mm_balance=1, now=NOW),
     )
     for call in calls:

@@ -471,7 +471,7 @@ def test_a_refused_body_never_hides_a_send_of_the_same_id(world: World, rows: Se
         ("m-1", "ACCEPTED"),
         ("m-2", "REJECTED"),
     ]
-    assert world.row("m-2")["words"] == "One. The id m-1 belongs to another send, which stands."
+    assert world.row("m-2")["words"] == "One. The id m-1 is taken by an earlier message, which stands."
 
 
 def test_a_refused_body_that_comes_again_is_one_row(world: World, rows: Sends) -> None:

@@ -124,7 +124,7 @@ def test_no_rule_stands_in_the_shadow_of_those_above() -> None:
         for use in ANY_USE
         for mobiles in (1, 2)
         for token in (None, "376")
-    }
+    } | {id(rule_for(Outcome(Answer(330), REPEATED, 2, others_unanswered=True)))}
     assert reached == {id(rule) for rule in TABLE}
 
 
@@ -153,9 +153,9 @@ def row(state: State = State.WAITING, **changes: object) -> Standing:
 
 
 def step(
-    standing: Standing | None, expires: datetime | None = None, now: datetime = NOW
+    standing: Standing | None, expires: datetime | None = None, now: datetime = NOW, cid: str | None = None
 ) -> Finished | Busy | Lapse | Submit:
-    return next_step(standing, fresh="T2", now=now, expires=expires)
+    return next_step(standing, fresh="T2", now=now, expires=expires, cid=cid)
 
 
 def test_a_new_part_is_asked_for_with_a_fresh_timestamp() -> None:
@@ -201,9 +201,38 @@ def test_a_lease_that_has_run_out_holds_nobody_off() -> None:
 def test_a_part_past_its_validity_expires_unless_a_request_is_unanswered(
     standing: Standing | None, ends: Lapse
 ) -> None:
-    assert step(standing, expires=NOW) == ends
-    assert step(standing, expires=NOW - timedelta(days=1)) == ends
+    for expires in (NOW, NOW - timedelta(days=1)):
+        lapse = step(standing, expires=expires)
+        assert isinstance(lapse, Lapse)
+        assert (lapse.state, lapse.attention, lapse.words) == (
+            ends.state,
+            ends.attention,
+            "validUntil has passed.",
+        )
     assert isinstance(step(standing, expires=NOW + timedelta(microseconds=1)), Submit)
+
+
+def test_a_timestamp_is_not_repeated_to_another_account_which_would_not_know_it() -> None:
+    standing = row(State.SUBMITTING, unanswered=1, timestamp="202611231200000001", cid="12345678")
+    asked = step(standing, cid="12345678")
+    assert isinstance(asked, Submit)
+    assert asked.timestamp == "202611231200000001"
+    lapse = step(standing, cid="87654321")
+    assert isinstance(lapse, Lapse)
+    assert (lapse.state, lapse.attention) == (State.UNCONFIRMED, Attention.UNCONFIRMED)
+    assert "12345678" in lapse.words
+    assert isinstance(step(row(unanswered=0, cid="12345678"), cid="87654321"), Submit)
+
+
+@pytest.mark.parametrize("code", [100, 110, 330, 350, 999])
+def test_a_refusal_that_may_not_hold_for_an_unanswered_copy_leaves_the_part_unconfirmed(code: int) -> None:
+    refused = Outcome(Answer(code), REPEATED, 2, others_unanswered=True)
+    assert (rule_for(refused).state, rule_for(refused).attention) == (State.UNCONFIRMED, Attention.UNCONFIRMED)
+
+
+@pytest.mark.parametrize("code", [300, 320, 340])
+def test_a_refusal_of_the_content_holds_for_every_copy(code: int) -> None:
+    assert rule_for(Outcome(Answer(code), REPEATED, 2, others_unanswered=True)).state is State.REJECTED
 
 
 # --- the rule: a timestamp is retired only when every request that carried it has been answered -----------------

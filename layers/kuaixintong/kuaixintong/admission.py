@@ -113,8 +113,10 @@ class Admission:
                 return self._note_trouble(ticket, trouble)
             if proof:
                 self._note_proof(ticket)
-            elif ticket.probing or (answered and ticket.account.unanswered):
-                self._accounts.answered(ticket.credentials.cid)
+            elif answered and (ticket.account.unanswered or ticket.account.refused_timestamps):
+                self._accounts.end_rows(ticket.credentials.cid, (Trouble.UNREACHABLE, Trouble.TIMESTAMP))
+            if ticket.probing and not proof:
+                self._accounts.end_probe(ticket.credentials.cid)
             return None
         finally:
             with self._turn:
@@ -160,6 +162,8 @@ class Admission:
     def _note_trouble(self, ticket: Ticket, trouble: Trouble) -> Trouble | None:
         cid = ticket.credentials.cid
         counted = trouble in (Trouble.UNREACHABLE, Trouble.TIMESTAMP)
+        if trouble is Trouble.TIMESTAMP and ticket.account.unanswered:  # a refusal is an answer, too
+            self._accounts.end_rows(cid, (Trouble.UNREACHABLE,))
         in_a_row = self._accounts.count(cid, trouble) if counted else 1
         with self._turn:
             # What was known is out of date: the next ticket asks for the account, the next good answer clears it.

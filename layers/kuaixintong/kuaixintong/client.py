@@ -23,8 +23,9 @@ _CHUNK = 4096
 class PlatformClient:
     """A kept-alive connection pool to one platform address; safe between threads.
 
-    ``connect_timeout`` and ``answer_timeout`` are in seconds. The second bounds the whole answer and not only
-    each read of the socket, so a platform that drips bytes cannot hold a worker until it is killed.
+    ``connect_timeout`` and ``answer_timeout`` are in seconds. The second bounds the whole body and not only each
+    read of the socket, so a platform that drips its answer cannot hold a worker. Of the status line and headers it
+    bounds each read; a platform that drips those is left to the end of the function's time.
     """
 
     def __init__(self, url: str, *, connect_timeout: float, answer_timeout: float, connections: int) -> None:

@@ -98,7 +98,8 @@ def _whole(value: object) -> int | None:
 
 
 def _token(value: object) -> str | None:
-    token = _text(value)
+    # The number 7331.0 is 7331, as it is in the pushes.
+    token = _text(int(value) if isinstance(value, float) and value.is_integer() else value)
     return token if 0 < len(token) <= _LONGEST_TOKEN else None
 
 

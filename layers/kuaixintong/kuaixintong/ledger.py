@@ -102,6 +102,7 @@ class Standing:
     uses: int = 0
     unanswered: int = 0
     attempts: int = 0
+    cid: str | None = None
 
 
 # --- before a request -------------------------------------------------------------------------------------------
@@ -123,10 +124,11 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """``validUntil`` has passed: the row becomes ``state`` and nothing is asked."""
+    """``validUntil`` has passed, or what ``words`` says: the row becomes ``state`` and nothing is asked."""
 
     state: State
     attention: Attention | None
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,13 @@ class Submit:
 type Step = Finished | Busy | Lapse | Submit
 
 
-def next_step(row: Standing | None, *, fresh: str, now: datetime, expires: datetime | None) -> Step:
-    """Return what may be done with a part whose row is ``row``; ``fresh`` is a timestamp never used before."""
+def next_step(
+    row: Standing | None, *, fresh: str, now: datetime, expires: datetime | None, cid: str | None = None
+) -> Step:
+    """Return what may be done with a part whose row is ``row``; ``fresh`` is a timestamp never used before.
+
+    ``cid`` is the account that would be asked: no other account knows a timestamp that this one was asked with.
+    """
     if row and row.state.final:
         return Finished(row.state)
     if row and row.lease_until and now < row.lease_until:
@@ -153,6 +160,9 @@ def next_step(row: Standing | None, *, fresh: str, now: datetime, expires: datet
         return _lapse(unanswered)
     attempts = row.attempts + 1 if row else 1
     if row and row.timestamp and must_repeat(row):
+        if row.cid and cid and row.cid != cid:
+            words = f"The account is now {cid}; a request for this part to {row.cid} was never answered."
+            return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, words)
         return Submit(row.timestamp, row.uses + 1, unanswered + 1, attempts)
     return Submit(fresh, uses=1, unanswered=1, attempts=attempts)
 
@@ -173,11 +183,15 @@ def _lapse(unanswered: int) -> Lapse:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came back for one request: ``answer`` is ``None`` when nothing readable did."""
+    """What came back for one request: ``answer`` is ``None`` when nothing readable did.
+
+    ``others_unanswered`` tells whether another request with the same timestamp has no answer yet.
+    """
 
     answer: Answer | None
     first_use: bool
     mobiles: int
+    others_unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +225,16 @@ def _lone_invalid_number(outcome: Outcome) -> bool:
     return _code(INVALID_NUMBERS)(outcome) and outcome.mobiles == 1
 
 
+def _may_not_hold_for_every_copy(outcome: Outcome) -> bool:
+    """A refusal that says nothing of an earlier copy, which may have been accepted.
+
+    A time for sending (330) passes while copies are under way, and what we and the platform do not agree on has no
+    meaning to go by.
+    """
+    answered_otherwise = outcome.answer is not None and outcome.answer.state_code not in (300, 310, 320, 340)
+    return outcome.others_unanswered and answered_otherwise
+
+
 def _anything(_: Outcome) -> bool:
     return True
 
@@ -229,8 +253,10 @@ TABLE = (
     Rule(_code(400), State.WAITING, Then.LATER, Trouble.BALANCE),
     Rule(_lone_invalid_number, State.REJECTED, Then.DONE),
     Rule(_code(INVALID_NUMBERS), State.SPLIT, Then.SPLIT),
-    Rule(_code(300, 320, 330, 340), State.REJECTED, Then.DONE),
+    Rule(_code(300, 320, 340), State.REJECTED, Then.DONE),
     Rule(_no_answer, State.SUBMITTING, Then.LATER, Trouble.UNREACHABLE),
+    Rule(_may_not_hold_for_every_copy, State.UNCONFIRMED, Then.DONE, attention=Attention.UNCONFIRMED),
+    Rule(_code(330), State.REJECTED, Then.DONE),
     Rule(_anything, State.REJECTED, Then.DONE, attention=Attention.PROTOCOL),
 )
 

@@ -6,17 +6,18 @@ final. Wherever a worker is cut off, the row says what may have happened, and th
 """
 
 import json
+import re
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kuaixintong import beijing, ledger, sends
 from kuaixintong.admission import Admission, Paused, Ticket
 from kuaixintong.codes import Actor
-from kuaixintong.errors import KuaixintongError, NoAnswer, SendRefused
+from kuaixintong.errors import KuaixintongError, NoAnswer, SendRefused, TryLater
 from kuaixintong.ledger import Attention, Busy, Finished, Lapse, Outcome, Rule, Standing, State, Then, Trouble
 from kuaixintong.messages import Answer, Login, SendSm
 from kuaixintong.sends import Part, Send
@@ -41,6 +42,9 @@ _FIRST_BACKOFF = 2.0
 _SOON = 1.0
 _AFTER_A_PAUSE = 3.0
 """Seconds over which the messages of a pause come back, so that they do not all come at once."""
+
+_ON_ITS_WAY = timedelta(seconds=5)
+"""A time for sending this near can pass before the platform reads it, by its clock; it would be refused (330)."""
 
 _TRIES_AT_ONCE = 3
 """Requests for one part in one go: the first, and again where the secret has just changed."""
@@ -200,14 +204,17 @@ class Submitter:
         try:
             if len(send.parts) > 1:
                 self._note_all(send, delivery)
+            finished: dict[str, State] = {}
             while todo:
-                step = self._submit(send, todo[0], delivery, time_left)
+                step = finished.get(todo[0].name) or self._submit(send, todo[0], delivery, time_left)
                 part = todo.popleft()
                 if isinstance(step, Again):
                     delivery.put_off(part, step)
                     if step.all_parts:
                         return
                 elif step is State.SPLIT:
+                    if delivery.repeats and not finished:  # an earlier delivery has divided it and gone on
+                        finished = self._rows.final_states(send.send_id)
                     todo.extendleft(reversed(part.halves()))
         finally:  # also when a store or the secret has failed: what is not finished is never forgotten
             delivery.unfinished.extend(todo)
@@ -218,7 +225,8 @@ class Submitter:
         Part 1 comes first: it is where two payloads under one id collide.
         """
         first, *others = send.parts
-        if self._note(send, first, delivery) is None:
+        known = self._note(send, first, delivery)
+        if known is None or known.attempts == 0:  # the noting itself may have been cut off
             for part in others:
                 self._note(send, part, delivery)
 
@@ -252,14 +260,14 @@ class Submitter:
     def _ticket(self, time_left: Callable[[], float]) -> Ticket | Paused | Again:
         """Return permission for a request that can still end before the function is killed."""
         if time_left() < self._longest_request:
-            return Again(0, "out of time")
+            return Again(_SOON, "out of time")
         try:
             ticket = self._admission.enter()
         except Paused as pause:
             return pause
         if time_left() < self._longest_request:  # entering can take as long as another thread's probe
             self._admission.leave(ticket, answered=False, trouble=None, proof=False)
-            return Again(0, "out of time")
+            return Again(_SOON, "out of time")
         return ticket
 
     def _lapse(self, send: Send, part: Part, delivery: Delivery, now: datetime) -> State | Again:
@@ -298,12 +306,13 @@ class Submitter:
                 claim=_new_claim(),
                 now=self._clock(),
                 known=delivery.seen.pop(part.name, None),
+                cid=ticket.credentials.cid,
             )
             if not isinstance(held, Claimed):
                 return self._not_ours(held, delivery)
             answer = self._answer(send, part, held, ticket)
             answered = answer is not None
-            rule = ledger.rule_for(Outcome(answer, held.submit.uses == 1, len(part.mobiles)))
+            rule = ledger.rule_for(_outcome(part, held, answer))
             self._write(send, part, held, rule, answer)
             if rule.then is not Then.FRESH_SECRET or not self._admission.changed_secret(ticket):
                 trouble = rule.trouble
@@ -325,7 +334,8 @@ class Submitter:
 
     def _request(self, send: Send, part: Part) -> SendSm:
         # A time that passed while the message waited means "at once"; the platform would refuse it (330).
-        passed = send.at_time is None or beijing.parse(send.at_time) <= self._clock()
+        soon = self._clock() + _ON_ITS_WAY
+        passed = send.at_time is None or beijing.parse(send.at_time) <= soon
         return SendSm(
             mobiles=part.mobiles,
             content=send.content,
@@ -335,10 +345,17 @@ class Submitter:
         )
 
     def _write(self, send: Send, part: Part, held: Claimed, rule: Rule, answer: Answer | None) -> None:
-        if rule.then is Then.SPLIT and answer:
-            self._rows.split(send, part, held, answer, now=self._clock())
-        else:
-            self._rows.settle(send, part, held, rule, answer, now=self._clock())
+        try:
+            if rule.then is Then.SPLIT and answer:
+                self._rows.split(send, part, held, answer, now=self._clock())
+            else:
+                self._rows.settle(send, part, held, rule, answer, now=self._clock())
+        except TryLater as error:
+            if answer is None or rule.state is not State.ACCEPTED:
+                raise
+            # The row will say UNCONFIRMED. The token is in no table, so let the log have it for whoever looks.
+            known = f"part {part.name} was accepted with timestamp {held.submit.timestamp} as token {answer.token}"
+            raise type(error)(f"{error} {known}.") from error
 
     def _next(self, send: Send, rule: Rule, trouble: Trouble | None, tries: int) -> State | Again | None:
         match rule.then:
@@ -367,8 +384,16 @@ class Submitter:
                 raise _IdTaken
 
 
+_NOT_FOR_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
+
+
 class _IdTaken(Exception):
     pass
+
+
+def _outcome(part: Part, held: Claimed, answer: Answer | None) -> Outcome:
+    submit = held.submit
+    return Outcome(answer, submit.uses == 1, len(part.mobiles), others_unanswered=submit.unanswered > 1)
 
 
 def _stamped(body: str, send_id: str) -> str:
@@ -376,10 +401,13 @@ def _stamped(body: str, send_id: str) -> str:
 
     A redrive gives a message another SQS id. Without an ``id`` of its own it would come back as another send, and
     be sent twice; so no message goes there without one. The text is compact, since a body may be as long as SQS
-    allows, and ASCII, since SQS does not take every character that JSON does.
+    allows; and what JSON may hold and SQS does not take is escaped.
     """
     values = json.loads(body)
-    return body if values.get("id") else json.dumps(values | {"id": send_id}, separators=(",", ":"))
+    if values.get("id"):
+        return body
+    stamped = json.dumps(values | {"id": send_id}, ensure_ascii=False, separators=(",", ":"))
+    return _NOT_FOR_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", stamped)
 
 
 def _new_claim() -> str:

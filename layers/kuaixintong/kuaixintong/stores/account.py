@@ -3,7 +3,7 @@
 Every call here is one write that also answers with the row, so that no worker reads before it writes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +87,9 @@ class Accounts:
             "attribute_not_exists(paused_at) OR paused_at < :asked_at",
         )
 
-    def answered(self, cid: str) -> None:
-        """Note that some answer came, though none that proves the account: nothing is unanswered in a row."""
-        self._update(cid, "REMOVE unanswered, probe_until", {})
+    def end_rows(self, cid: str, troubles: Iterable[Trouble]) -> None:
+        """Note an answer that ends rows of these troubles, though it does not prove the account."""
+        self._update(cid, f"REMOVE {', '.join(_COUNTERS[trouble] for trouble in troubles)}", {})
 
     def check(self, cid: str, *, sm_balance: int | None, mm_balance: int | None, now: datetime) -> None:
         """Write down the balances, in messages, and when they were asked for."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from kuaixintong import beijing
+from kuaixintong.codes import INVALID_NUMBERS
 from kuaixintong.errors import ClaimLost, StoreUnavailable
 from kuaixintong.ledger import (
     ADVICE,
@@ -41,7 +42,7 @@ from kuaixintong.stores.dynamo import from_item, our_errors, to_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
 
 _ABSENT = "attribute_not_exists(send_id)"
 _UNMOVED = "revision = :seen_revision"
@@ -105,13 +106,21 @@ class Sends:
         return Conflict() if standing and standing.fingerprint != send.fingerprint else standing
 
     def claim(
-        self, send: Send, part: Part, *, fresh: str, claim: str, now: datetime, known: Standing | None = None
+        self,
+        send: Send,
+        part: Part,
+        *,
+        fresh: str,
+        claim: str,
+        now: datetime,
+        known: Standing | None = None,
+        cid: str | None = None,
     ) -> Claimed | Finished | Lapse | Busy | Conflict:
-        """Take a part for this worker, its timestamp written down; ``fresh`` is used unless one is to be repeated.
+        """Take a part for this worker, its timestamp written down: ``fresh``, unless one is to be repeated.
 
         ``known`` is the row if the caller has just seen it; without it, the first write supposes a new part and
-        learns otherwise from the failed condition, so that a new send costs no read. A part whose ``validUntil``
-        has passed is ended instead, and the :class:`Lapse` returned.
+        learns otherwise from the failed condition, so that a new send costs no read. ``cid`` is the account to be
+        asked. A part that may no longer be asked for is ended instead, and the :class:`Lapse` returned.
         """
         standing = known
         for _ in range(_TRIES):
@@ -119,7 +128,7 @@ class Sends:
                 return self._claimed_before(standing)
             if standing and standing.fingerprint != send.fingerprint:
                 return Conflict()
-            step = next_step(standing, fresh=fresh, now=now, expires=send.expires)
+            step = next_step(standing, fresh=fresh, now=now, expires=send.expires, cid=cid)
             match step:
                 case Finished() | Busy():
                     return step
@@ -128,7 +137,7 @@ class Sends:
                     if standing is None:
                         return step
                 case Submit():
-                    moved = self._take(send, part, standing, step, claim, now)
+                    moved = self._take(send, part, standing, step, claim, cid, now)
                     if moved is None:
                         return Claimed(step, claim, standing.revision + 1 if standing else 1)
                     standing = moved
@@ -141,9 +150,17 @@ class Sends:
         return Claimed(submit, row.claim or "", row.revision)
 
     def _take(
-        self, send: Send, part: Part, standing: Standing | None, step: Submit, claim: str, now: datetime
+        self,
+        send: Send,
+        part: Part,
+        standing: Standing | None,
+        step: Submit,
+        claim: str,
+        cid: str | None,
+        now: datetime,
     ) -> Standing | None:
         changes = {
+            "cid": cid,
             "state": State.SUBMITTING,
             "timestamp": step.timestamp,
             "uses": step.uses,
@@ -159,11 +176,12 @@ class Sends:
     def _lapse(
         self, send: Send, part: Part, standing: Standing | None, lapse: Lapse, claim: str, now: datetime
     ) -> Standing | None:
-        words = f"validUntil {send.valid_until} has passed."
+        words = lapse.words or f"validUntil {send.valid_until} has passed."
         changes = {"state": lapse.state, "words": words, "claim": claim, **_attention(lapse.attention)}
         if standing is None:
             return self._put(self._born(send, part, now) | changes)
-        return self._advance(send.send_id, part.name, standing, changes, now, forget=("lease_until",))
+        stale = () if lapse.attention else ("attention", "advice")
+        return self._advance(send.send_id, part.name, standing, changes, now, forget=("lease_until", *stale))
 
     # --- after a request ----------------------------------------------------------------------------------------
 
@@ -206,6 +224,28 @@ class Sends:
         ]
         self._transact([{"Update": self._conditioned(whole, held)}, *puts], token=held.claim)
 
+    def final_states(self, send_id: str) -> dict[str, State]:
+        """Return the parts of a send that have come to their end, by name.
+
+        A part divided many times has hundreds of rows. One read of them replaces a failed write for each.
+        """
+        request: QueryInputTypeDef = {
+            "TableName": self._table,
+            "KeyConditionExpression": "send_id = :send_id",
+            "ProjectionExpression": "part, #state",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {":send_id": {"S": send_id}},
+            "ConsistentRead": True,
+        }
+        states: dict[str, State] = {}
+        while True:
+            with our_errors():
+                page = self._client.query(**request)
+            states |= {row["part"]: State(row["state"]) for row in map(from_item, page["Items"])}
+            if not (last := page.get("LastEvaluatedKey")):
+                return {name: state for name, state in states.items() if state.final}
+            request["ExclusiveStartKey"] = last
+
     def give_up(self, send: Send, part: Part, *, now: datetime) -> None:
         """Mark an unfinished part whose message goes to the dead-letter queue; the part itself stays as it is."""
         standing = self.note(send, part, now=now)
@@ -214,7 +254,7 @@ class Sends:
         # No revision is taken: another copy of the message may hold the part, and its result must still fit.
         mark = to_item({f":{name}": text for name, text in _attention(Attention.GAVE_UP).items()})
         open_states = to_item({":waiting": State.WAITING, ":submitting": State.SUBMITTING})
-        with our_errors(), suppress(ClientError):  # a failed condition: the part was finished after all
+        with suppress(ClientError), our_errors():  # a failed condition: the part was finished after all
             self._client.update_item(
                 TableName=self._table,
                 Key=to_item({"send_id": send.send_id, "part": part.name}),
@@ -235,14 +275,15 @@ class Sends:
         row = self._refused(send_id, print_, " ".join(faults), body, now)
         standing = self._put(row)
         if standing and standing.fingerprint != print_ and send_id != message_id:
-            taken = f"The id {send_id} belongs to another send, which stands."
+            taken = f"The id {send_id} is taken by an earlier message, which stands."
             self._put(self._refused(message_id, print_, " ".join([*faults, taken]), body, now))
 
     def refuse_conflict(self, send: Send, message_id: str, body: str, *, now: datetime) -> None:
         """Write a ``REJECTED`` row under the message's id for a body whose ``id`` another payload has taken."""
         fault = (
-            f"id is {send.send_id}, which belongs to a send with another payload; that send stands, and this one "
-            f"is not sent. The same id means the same send: enqueue this payload under an id of its own."
+            f"id is {send.send_id}, which an earlier message with another payload has taken. What became of "
+            "that one stands, and this one is not sent: the same id means the same send. Enqueue this payload "
+            "under an id of its own."
         )
         self._put(self._refused(message_id, send.fingerprint, fault, body, now))
 
@@ -391,9 +432,9 @@ def _opening(part: Part) -> dict[str, Any]:
 
 def _named_alone(part: Part, answer: Answer) -> dict[str, Any]:
     """A number that stands alone and is refused as a number (310): it moves to where the unusable ones are."""
-    if answer.state_code != 310:
+    if answer.state_code != INVALID_NUMBERS:
         return {}
-    reason = f"310 {answer.meaning.meaning}"
+    reason = f"{INVALID_NUMBERS} {answer.meaning.meaning}"
     return {"mobiles": [], "invalid_mobiles": _listed([InvalidMobile(part.mobiles[0], reason)])}
 
 
@@ -422,6 +463,7 @@ def _standing_in(error: ClientError) -> Standing:
         uses=row.get("uses", 0),
         unanswered=row.get("unanswered", 0),
         attempts=row.get("attempts", 0),
+        cid=row.get("cid"),
     )
 
 
@@ -435,4 +477,5 @@ _DECIDING = (
     "uses",
     "unanswered",
     "attempts",
+    "cid",
 )
