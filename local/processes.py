@@ -171,8 +171,8 @@ def stopping_cleanly() -> Iterator[None]:
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, leave) for number in _STOPPING if number != signal.SIGINT}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    handlers = dict.fromkeys(_STOPPING, leave) | {signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

@@ -445,6 +445,32 @@ def test_an_unusable_secret_keeps_messages_in_the_queue_without_a_call(world: Wo
     assert world.deliver_until_done(BODY) == 1
 
 
+def change_account(world: World) -> None:
+    world.platform.change({"cid": "87654321"})
+    values = {"cid": "87654321", "uid": UID, "pwd": PWD}
+    world.secrets.put_secret_value(SecretId=world.secret_arn, SecretString=json.dumps(values))
+    world.sender = world.new_sender()
+
+
+def test_another_account_is_not_asked_with_a_timestamp_that_it_cannot_know(world: World, line: Line) -> None:
+    line.fates += ["lost"]
+    world.deliver(BODY)
+    change_account(world)
+    assert world.deliver(BODY, receive_count=2).again is None
+    assert (len(line.requests), world.accepted()) == (1, [MOBILE])
+    row = world.row()
+    assert (row["state"], row["attention"]) == ("UNCONFIRMED", "UNCONFIRMED")
+    assert "87654321" in row["words"]
+
+
+def test_another_account_takes_over_what_the_first_has_answered(world: World, line: Line) -> None:
+    line.fates += [210]
+    world.deliver(BODY)
+    change_account(world)
+    assert world.deliver(BODY, receive_count=2).again is None
+    assert (states(world), line.requests[-1]["cid"]) == ({"1": "ACCEPTED"}, "87654321")
+
+
 # --- pauses -----------------------------------------------------------------------------------------------------
 
 PAUSES = {

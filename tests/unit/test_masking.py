@@ -2,7 +2,7 @@
 
 import pytest
 
-from kuaixintong.masking import masked
+from kuaixintong.masking import mask_all, masked
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,16 @@ from kuaixintong.masking import masked
 )
 def test_a_mobile_is_never_shown_whole(mobile: str, shown: str) -> None:
     assert masked(mobile) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("order-1", "order-1"),
+        ("2026-11-23:13708600860", "2026-11-23:137****0860"),
+        ("13708600860.18930612517", "137****0860.189****2517"),
+        ("059f36b4-87a3-44ab-83d2-661975830a7d", "059f36b4-87a3-44ab-83d2-661975830a7d"),
+    ],
+)
+def test_an_id_that_is_made_of_a_mobile_does_not_tell_it(text: str, shown: str) -> None:
+    assert mask_all(text) == shown
