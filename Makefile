@@ -16,6 +16,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # SAM asks for a region even when it only looks at the template
 export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY := 0
+# uv brings certificates of its own; a company's proxy is known to the system's store, as it is to pip
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: help
 help: ## Show this list
