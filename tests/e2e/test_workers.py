@@ -16,9 +16,10 @@ from kuaixintong.submission import Delivery, QueueMessage, Submitter
 from local.narrator import SPEC_SEND
 from local.simulator.running import RunningSimulator
 from tests.e2e.deployment import Deployment, record
+from tests.template import load
 
 WORKERS = 32
-RECEIVE_LIMIT = 500
+RECEIVE_LIMIT = load()["Parameters"]["ReceiveLimit"]["Default"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from kuaixintong import beijing, gate
 from kuaixintong.credentials import PlatformCredentials
+from kuaixintong.errors import KuaixintongError
 from kuaixintong.gate import Account, Closed, Open, Probe
 from kuaixintong.ledger import Trouble
 from kuaixintong.stores.account import Accounts
@@ -125,15 +126,25 @@ class Admission:
                     self._turn.notify_all()
 
     def changed_secret(self, ticket: Ticket) -> bool:
-        """Read the secret afresh; return whether it is another than the one that the platform has just refused."""
-        return self._secret.get(newer_than=ticket.credentials.version).version != ticket.credentials.version
+        """Read the secret afresh; return whether it is another than the one that the platform has just refused.
+
+        A secret that cannot be read now is none: the account is paused, and the next probe reads it again.
+        """
+        try:
+            return self._secret.get(newer_than=ticket.credentials.version).version != ticket.credentials.version
+        except KuaixintongError:
+            return False
 
     def _begin_probe(self, credentials: PlatformCredentials, now: datetime) -> PlatformCredentials:
         if not self._accounts.begin_probe(credentials.cid, now=now, lease=self._probe_lease):
             self._ticks.clear()
             raise Paused(now + timedelta(seconds=1), None)
         if self._account.pause_reason is Trouble.AUTHENTICATION:  # perhaps it has been put right meanwhile
-            return self._secret.get(newer_than=credentials.version)
+            fresh = self._secret.get(newer_than=credentials.version)
+            if fresh.cid == credentials.cid:
+                return fresh
+            self._accounts.end_probe(credentials.cid)  # another account, with a sequence and a pause of its own
+            raise Paused(now, None)
         return credentials
 
     def _freshly_proven(self) -> bool:

@@ -41,7 +41,10 @@ LONGEST_BACKOFF = 900.0
 _FIRST_BACKOFF = 2.0
 _SOON = 1.0
 _AFTER_A_PAUSE = 3.0
-"""Seconds over which the messages of a pause come back, so that they do not all come at once."""
+"""Seconds, for each receive so far, over which the messages of a pause come back: soon after a short one, and not
+all at once after a long one, so that few lose the race for the probe and an outage does not use up receives."""
+
+_LONGEST_AFTER_A_PAUSE = 60.0
 
 _ON_ITS_WAY = timedelta(seconds=5)
 """A time for sending this near can pass before the platform reads it, by its clock; it would be refused (330)."""
@@ -282,7 +285,8 @@ class Submitter:
         standing = self._note(send, part, delivery)
         if standing and standing.state.final:
             return standing.state
-        rest = (pause.until - self._clock()).total_seconds() + self._chance() * _AFTER_A_PAUSE
+        spread = min(_AFTER_A_PAUSE * delivery.receive_count, _LONGEST_AFTER_A_PAUSE)
+        rest = (pause.until - self._clock()).total_seconds() + self._chance() * spread
         return self._in_time(send, Again(max(rest, 0), f"paused: {pause.reason or 'another worker probes'}"))
 
     def _in_time(self, send: Send, again: Again) -> Again:
