@@ -80,17 +80,17 @@ def test_a_send_given_up_comes_back_from_the_dead_letter_queue_and_goes_on_where
     deployment: Deployment, platform: RunningSimulator
 ) -> None:
     platform.faults([{"op": "sendSm", "do": "cut", "when": "before", "times": 1}])
-    deployment.deliver(record("given-up", SPEC_SEND, receive_count=RECEIVE_LIMIT))
-    [part] = deployment.parts("given-up")
+    deployment.deliver(record("given-up-and-redriven", SPEC_SEND, receive_count=RECEIVE_LIMIT))
+    [part] = deployment.parts("given-up-and-redriven")
     assert (part["state"], part["attention"]) == ("SUBMITTING", "GAVE_UP")
     assert deployment.messages_left("DeadLetterQueueUrl") == 1
 
     redrive(deployment)
-    [accepted] = deployment.settled("given-up", seconds=60)
+    [accepted] = deployment.settled("given-up-and-redriven", seconds=60)
     assert accepted["state"] == "ACCEPTED"
     assert "attention" not in accepted
     assert accepted["timestamp"] == part["timestamp"], "a request with it was unanswered"
     assert [message.timestamp for message in platform.messages()] == [part["timestamp"]]
     assert [row["send_id"] for row in deployment.rows("Sends") if row.get("token") == accepted["token"]] == [
-        "given-up"
+        "given-up-and-redriven"
     ]
