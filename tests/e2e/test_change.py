@@ -53,9 +53,9 @@ def test_a_deploy_under_load_loses_no_send_and_doubles_none(
 
 
 def test_a_parameters_new_value_reaches_what_the_queue_and_the_api_call(deployment: Deployment) -> None:
-    deployment.stack.deploy(LogLevel="INFO", RetentionDays="31")
+    deployment.stack.deploy(LogLevel="INFO", RetentionDays="61")
     for function in ("SenderFunction", "ReceiverFunction"):
-        assert live(deployment, function)["Environment"]["Variables"]["RETENTION_DAYS"] == "31"
+        assert live(deployment, function)["Environment"]["Variables"]["RETENTION_DAYS"] == "61"
     assert deployment.push(type="report", jsonData="[]").text == "0"
 
 
