@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import boto3
 
 from functions.receiver import handler
-from kuaixintong.credentials import PushCredentials
+from kuaixintong.core.credentials import PushCredentials
 from kuaixintong.reception import Reception
 from kuaixintong.storage import Storage
 from kuaixintong.stores.batch import Writer

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from kuaixintong.admission import Admission
-from kuaixintong.codec import decode_answer, encode
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.codec import decode_answer, encode
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.dynamo import from_item
 from kuaixintong.stores.queue import SendQueue

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from kuaixintong import wiring
 from kuaixintong.account_check import AccountCheck, Checked
 from kuaixintong.settings import BalanceSettings
+from kuaixintong.wiring.balance import account_check
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -20,7 +20,7 @@ metrics = Metrics()
 
 @cache
 def _check() -> AccountCheck:
-    return wiring.account_check(BalanceSettings.read(os.environ))
+    return account_check(BalanceSettings.read(os.environ))
 
 
 @logger.inject_lambda_context

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from kuaixintong.errors import OperatorNeeded, PushForbidden, PushUnreadable, TryLater
-from kuaixintong.gateway import Request
+from kuaixintong.core.errors import OperatorNeeded, PushForbidden, PushUnreadable, TryLater
+from kuaixintong.core.gateway import Request
 from kuaixintong.reception import Reception
 from kuaixintong.settings import ReceiverSettings
+from kuaixintong.wiring.receiver import reception
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -28,7 +29,7 @@ metrics = Metrics()
 
 @cache
 def _reception() -> Reception:
-    return Reception.connect(ReceiverSettings.read(os.environ))
+    return reception(ReceiverSettings.read(os.environ))
 
 
 @logger.inject_lambda_context

@@ -12,11 +12,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
 
-from kuaixintong import wiring
-from kuaixintong.errors import TryLater
-from kuaixintong.masking import mask_all
+from kuaixintong.core.errors import TryLater
+from kuaixintong.core.masking import mask_all
 from kuaixintong.settings import SenderSettings
 from kuaixintong.submission import Delivery, QueueMessage, Submitter
+from kuaixintong.wiring.sender import submitter
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -37,7 +37,7 @@ def _settings() -> SenderSettings:
 
 @cache
 def _submitter() -> Submitter:
-    return wiring.submitter(_settings(), threads=THREADS)
+    return submitter(_settings(), threads=THREADS)
 
 
 @cache
@@ -52,7 +52,7 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialI
     lifetime = context.get_remaining_time_in_millis() / 1000
     _settings().check_life(lifetime)
     deadline = time.monotonic() + lifetime
-    submitter = _submitter()  # here and not in the threads, which would each build one, side by side
+    sender = _submitter()  # here and not in the threads, which would each build one, side by side
 
     def time_left() -> float:
         return deadline - time.monotonic()
@@ -64,7 +64,7 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialI
             record.body,
             int(record.attributes.approximate_receive_count),
         )
-        work = asyncio.get_running_loop().run_in_executor(_threads(), submitter.take, message, time_left)
+        work = asyncio.get_running_loop().run_in_executor(_threads(), sender.take, message, time_left)
         try:
             delivery = await work
         except Exception as error:

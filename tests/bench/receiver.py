@@ -24,7 +24,7 @@ from botocore.awsrequest import AWSResponse
 
 from functions.receiver import handler
 from kuaixintong.storage import THREADS
-from kuaixintong.stores import dynamo
+from kuaixintong.stores import aws
 from tests.receiving import Context, Event, push, report
 from tests.template import create_tables
 
@@ -72,7 +72,7 @@ def _compare(count: int) -> None:
     def handle() -> None:
         assert handler.lambda_handler(incoming, context)["body"] == "0"
 
-    client = dynamo.connect(connections=THREADS, validate=False)
+    client = aws.dynamodb(connections=THREADS, validate=False)
     rows = [_row(number) for number in range(count)]
     with (
         ThreadPoolExecutor(THREADS) as pool,

@@ -24,12 +24,13 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from functions.sender import handler
-from kuaixintong import beijing, wiring
-from kuaixintong.codec import encode
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.messages import SendSm
-from kuaixintong.sends import parse
-from kuaixintong.stores import dynamo
+from kuaixintong import wiring
+from kuaixintong.core import beijing
+from kuaixintong.core.codec import encode
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.messages import SendSm
+from kuaixintong.core.sends import parse
+from kuaixintong.stores import aws
 from kuaixintong.stores.dynamo import to_item
 from local.simulator.settings import Settings
 from tests.receiving import Context
@@ -98,7 +99,7 @@ class _Bare:
         settings = handler._settings()
         self._url = url
         self._sends, self._account = settings.sends_table, settings.account_table
-        self._dynamodb = dynamo.connect(connections=handler.THREADS)
+        self._dynamodb = aws.dynamodb(connections=handler.THREADS)
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.mount("http://", HTTPAdapter(pool_maxsize=handler.THREADS, pool_block=True))

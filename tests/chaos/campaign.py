@@ -13,10 +13,10 @@ from datetime import timedelta
 from itertools import product
 from typing import Any, Protocol
 
-from kuaixintong.codec import decode_answer, encode
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import NoAnswer
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.codec import decode_answer, encode
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.stores.dynamo import from_item
 from kuaixintong.stores.sends import Sends
 from kuaixintong.submission import QueueMessage, Submitter

@@ -9,9 +9,9 @@ from itertools import islice
 import pytest
 from moto import mock_aws
 
-from kuaixintong import ledger
-from kuaixintong.ledger import Standing, Submit
-from kuaixintong.messages import Answer
+from kuaixintong.core import ledger
+from kuaixintong.core.ledger import Standing, Submit
+from kuaixintong.core.messages import Answer
 from kuaixintong.stores import sends
 from local.simulator.settings import Memory
 from tests.chaos.campaign import (

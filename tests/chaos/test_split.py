@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from moto import mock_aws
 
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.messages import Answer, Login, SendSm
 from tests.chaos.campaign import Cut, Killed
 from tests.world import World
 

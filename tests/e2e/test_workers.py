@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 import pytest
 
-from kuaixintong import wiring
 from kuaixintong.settings import SenderSettings
 from kuaixintong.submission import Delivery, QueueMessage, Submitter
+from kuaixintong.wiring.sender import submitter
 from local.narrator import SPEC_SEND
 from local.simulator.running import RunningSimulator
 from tests.e2e.deployment import Deployment, record
@@ -41,7 +41,7 @@ def workers(deployment: Deployment, platform: RunningSimulator) -> Iterator[list
         answer_timeout=10,
     )
     with patch.dict(os.environ, deployment.stack.environment):
-        yield [wiring.submitter(settings, threads=1) for _ in range(WORKERS)]
+        yield [submitter(settings, threads=1) for _ in range(WORKERS)]
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["an account that nothing is known of", "a proven account"])

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from kuaixintong import beijing
-from kuaixintong.errors import StoreUnavailable
-from kuaixintong.gate import Account
-from kuaixintong.ledger import Trouble
+from kuaixintong.core import beijing
+from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.core.gate import Account
+from kuaixintong.core.ledger import Trouble
 from kuaixintong.stores.account import Accounts
 from tests.aws_faults import Faults, refusal
 from tests.world import CID, World

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from kuaixintong.admission import Admission, Paused, Ticket
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import CredentialsUnusable, StoreUnavailable
-from kuaixintong.gate import Account
-from kuaixintong.ledger import Trouble
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import CredentialsUnusable, StoreUnavailable
+from kuaixintong.core.gate import Account
+from kuaixintong.core.ledger import Trouble
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
 from tests.world import CID, START, World

@@ -10,8 +10,8 @@ import pytest
 
 from functions.balance import handler
 from kuaixintong.account_check import AccountCheck
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import CredentialsUnusable, NoAnswer
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import CredentialsUnusable, NoAnswer
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
 from tests.receiving import Context, metrics

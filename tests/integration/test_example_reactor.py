@@ -9,7 +9,7 @@ import pytest
 
 from docs.examples.reactor import handler
 from kuaixintong import status
-from kuaixintong.beijing import iso
+from kuaixintong.core.beijing import iso
 from kuaixintong.stores.dynamo import to_item
 from tests.receiving import NOW, Receiver, mo, push, report
 

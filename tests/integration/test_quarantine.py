@@ -8,10 +8,11 @@ from unittest.mock import patch
 
 import pytest
 
-from kuaixintong import pushes, quarantine
-from kuaixintong.errors import StoreUnavailable
-from kuaixintong.gateway import Request
-from kuaixintong.parameters import parameters
+from kuaixintong import quarantine
+from kuaixintong.core import pushes
+from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.core.gateway import Request
+from kuaixintong.core.parameters import parameters
 from kuaixintong.quarantine import Released, held, release, release_from
 from tests.aws_faults import Faults, refusal
 from tests.receiving import RETENTION, Event, Receiver, event, mo, push, report

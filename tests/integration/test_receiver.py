@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from functions.receiver import handler
-from kuaixintong.errors import SettingsMissing
+from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.status import Lookup
 from kuaixintong.stores.dynamo import to_item
 from kuaixintong.stores.parts import Parts

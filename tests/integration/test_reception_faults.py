@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from kuaixintong.errors import StoreUnavailable
+from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.batch import Patience, Writer, jittered
 from tests.aws_faults import Fault, Faults, refusal
 from tests.receiving import Receiver, metrics, push, report

@@ -17,11 +17,10 @@ import boto3
 import pytest
 
 from functions.sender import handler
-from kuaixintong import wiring
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import SettingsMissing
-from kuaixintong.ledger import State
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import SettingsMissing
+from kuaixintong.core.ledger import State
+from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.submission import Delivery, QueueMessage
 from local.simulator.running import running_simulator
 from tests.receiving import Context, metrics
@@ -282,7 +281,7 @@ def test_importing_the_handler_needs_no_environment_and_no_aws() -> None:
 
 @dataclass
 class Wired:
-    """What ``wiring.submitter`` was asked for, by how many threads at once at the most."""
+    """What ``submitter`` was asked for, by how many threads at once at the most."""
 
     meeting: threading.Barrier = field(default_factory=lambda: threading.Barrier(2))
     built: list[int] = field(default_factory=list)
@@ -298,7 +297,7 @@ class Wired:
 
 def test_a_first_batch_is_wired_once_for_all_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     wired = Wired()
-    monkeypatch.setattr(wiring, "submitter", wired.submitter)
+    monkeypatch.setattr(handler, "submitter", wired.submitter)
     with ThreadPoolExecutor(handler.THREADS) as threads:
         monkeypatch.setattr(handler, "_threads", lambda: threads)
         invoke(batch())

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from kuaixintong import sends
-from kuaixintong.errors import ClaimLost, StoreUnavailable
-from kuaixintong.ledger import ADVICE, Attention, Busy, Finished, Lapse, Outcome, State, Submit, rule_for
-from kuaixintong.messages import Answer
-from kuaixintong.sends import Part, Send
+from kuaixintong.core import sends
+from kuaixintong.core.errors import ClaimLost, StoreUnavailable
+from kuaixintong.core.ledger import ADVICE, Attention, Busy, Finished, Lapse, Outcome, State, Submit, rule_for
+from kuaixintong.core.messages import Answer
+from kuaixintong.core.sends import Part, Send
 from kuaixintong.stores.sends import Claimed, Conflict, Sends
 from tests.aws_faults import Faults, refusal
 from tests.world import LEASE, START, World

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from kuaixintong.codec import decode_answer, encode
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import NoAnswer, StoreUnavailable
-from kuaixintong.ledger import ADVICE, Attention, State, Trouble
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.codec import decode_answer, encode
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import NoAnswer, StoreUnavailable
+from kuaixintong.core.ledger import ADVICE, Attention, State, Trouble
+from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.submission import LONGEST_BACKOFF, QueueMessage, backoff
 from local.simulator.settings import Memory, Settings
 from tests.aws_faults import Faults, refusal

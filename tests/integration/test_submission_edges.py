@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from kuaixintong.codec import decode_answer, encode
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import NoAnswer
-from kuaixintong.masking import mask_all
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.codec import decode_answer, encode
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.masking import mask_all
+from kuaixintong.core.messages import Answer, Login, SendSm
 from tests.chaos.campaign import Cut
 from tests.world import World
 

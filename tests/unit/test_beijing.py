@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuaixintong import beijing
+from kuaixintong.core import beijing
 
 ticks = st.integers(0, 2**46)  # until the year 2192
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from kuaixintong.client import PlatformClient
-from kuaixintong.codec import LONGEST_ANSWER
-from kuaixintong.codes import Actor
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import NoAnswer
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.codec import LONGEST_ANSWER
+from kuaixintong.core.codes import Actor
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.messages import Answer, Login, SendSm
 from local.simulator.running import RunningSimulator, running_simulator
 from tests import plain_client, spec_samples
 

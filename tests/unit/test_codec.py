@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kuaixintong.codec import LONGEST_ANSWER, decode_answer, digest, encode
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import NoAnswer
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.codec import LONGEST_ANSWER, decode_answer, digest, encode
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.messages import Answer, Login, SendSm
 from tests import spec_samples
 
 TIMESTAMP = "201501242011311000"

@@ -1,7 +1,7 @@
 """The spec's table of state codes: all of it, in its own words, each with who has to act."""
 
-from kuaixintong import codes
-from kuaixintong.codes import Actor
+from kuaixintong.core import codes
+from kuaixintong.core.codes import Actor
 from tests import spec_samples
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kuaixintong.credentials import Credentials, PlatformCredentials, PushCredentials
-from kuaixintong.errors import CredentialsUnusable
+from kuaixintong.core.credentials import Credentials, PlatformCredentials, PushCredentials
+from kuaixintong.core.errors import CredentialsUnusable
 
 PLATFORM = {"cid": "12345678", "uid": "test", "pwd": "a-password"}
 PUSH = {"uid": "abc", "pwd": "a-password"}

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kuaixintong import gate
-from kuaixintong.gate import Account, Closed, Open, Probe, admit, pause_length, pauses_at_once
-from kuaixintong.ledger import TABLE, Trouble
+from kuaixintong.core import gate
+from kuaixintong.core.gate import Account, Closed, Open, Probe, admit, pause_length, pauses_at_once
+from kuaixintong.core.ledger import TABLE, Trouble
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=20)

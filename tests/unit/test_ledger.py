@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuaixintong import ledger
-from kuaixintong.codes import STATE_CODES
-from kuaixintong.ledger import (
+from kuaixintong.core import ledger
+from kuaixintong.core.codes import STATE_CODES
+from kuaixintong.core.ledger import (
     ADVICE,
     TABLE,
     Attention,
@@ -27,7 +27,7 @@ from kuaixintong.ledger import (
     rule_for,
     unanswered_after,
 )
-from kuaixintong.messages import Answer
+from kuaixintong.core.messages import Answer
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=90)

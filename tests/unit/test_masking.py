@@ -2,7 +2,7 @@
 
 import pytest
 
-from kuaixintong.masking import mask_all, masked
+from kuaixintong.core.masking import mask_all, masked
 
 
 @pytest.mark.parametrize(

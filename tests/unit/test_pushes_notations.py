@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from kuaixintong.gateway import Request
-from kuaixintong.parameters import parameters
+from kuaixintong.core.gateway import Request
+from kuaixintong.core.parameters import parameters
 from tests import spec_samples
 
 FORM = "application/x-www-form-urlencoded"

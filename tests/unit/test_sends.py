@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kuaixintong import sends
-from kuaixintong.errors import SendRefused
-from kuaixintong.sends import UNUSABLE, InvalidMobile, Part, Send
+from kuaixintong.core import sends
+from kuaixintong.core.errors import SendRefused
+from kuaixintong.core.sends import UNUSABLE, InvalidMobile, Part, Send
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "send.schema.json"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kuaixintong.errors import SettingsMissing
+from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.settings import BalanceSettings, ReceiverSettings, SenderSettings, TableNames
 from tests.template import resources
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
-from kuaixintong.beijing import from_iso
+from kuaixintong.core.beijing import from_iso
 from kuaixintong.status import lookup
 
 if TYPE_CHECKING:

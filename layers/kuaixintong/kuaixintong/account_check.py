@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from kuaixintong import beijing
-from kuaixintong.codes import SUCCESS
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import NoAnswer
-from kuaixintong.gate import Account
-from kuaixintong.ledger import Trouble
-from kuaixintong.messages import Answer, Login
+from kuaixintong.core import beijing
+from kuaixintong.core.codes import SUCCESS
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.gate import Account
+from kuaixintong.core.ledger import Trouble
+from kuaixintong.core.messages import Answer, Login
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
 

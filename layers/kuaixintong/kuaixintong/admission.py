@@ -1,8 +1,8 @@
 """The way to the platform: every request passes here, for its credentials, its timestamp and its permission.
 
-One instance serves all threads of a process. It carries out what :mod:`kuaixintong.gate` decides, and adds what
-only a process knows: with no good answer in the last minute, its threads let one request go ahead alone, so that
-a whole batch does not run into a wall that one request would have found.
+One instance serves all threads of a process. It carries out what :mod:`kuaixintong.core.gate` decides, and adds
+what only a process knows: with no good answer in the last minute, its threads let one request go ahead alone, so
+that a whole batch does not run into a wall that one request would have found.
 """
 
 import threading
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kuaixintong import beijing, gate
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import KuaixintongError
-from kuaixintong.gate import Account, Closed, Open, Probe
-from kuaixintong.ledger import Trouble
+from kuaixintong.core import beijing, gate
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import KuaixintongError
+from kuaixintong.core.gate import Account, Closed, Open, Probe
+from kuaixintong.core.ledger import Trouble
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
 

@@ -11,10 +11,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from kuaixintong.codec import LONGEST_ANSWER, decode_answer, encode
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import NoAnswer
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.codec import LONGEST_ANSWER, decode_answer, encode
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.messages import Answer, Login, SendSm
 
 _CONTENT_TYPE = "application/x-www-form-urlencoded; charset=UTF-8"
 _CHUNK = 4096

@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
-from kuaixintong import pushes
-from kuaixintong.errors import PushUnreadable
-from kuaixintong.pushes import Unreadable
+from kuaixintong.core import pushes
+from kuaixintong.core.errors import PushUnreadable
+from kuaixintong.core.pushes import Unreadable
 from kuaixintong.settings import StorageSettings
 from kuaixintong.storage import Storage
 from kuaixintong.stores.dynamo import Item
+from kuaixintong.wiring.receiver import storage
 
 _SECONDS = 300.0
 """For one record: a person is waiting, not API Gateway."""
@@ -53,7 +54,7 @@ def release_from(storage: Storage, digest: str) -> Released:
 
     Of a push that has become readable in part, the entries that have not are held one by one instead. Rows are
     written before anything is removed, so this can be cut off and repeated. Raises :class:`KeyError` if there is
-    no such record and :class:`~kuaixintong.errors.StoreUnavailable` when DynamoDB does not answer.
+    no such record and :class:`~kuaixintong.core.errors.StoreUnavailable` when DynamoDB does not answer.
     """
     record = storage.quarantine.read(digest)
     if record is None:
@@ -71,4 +72,4 @@ def release_from(storage: Storage, digest: str) -> Released:
 
 @cache
 def _storage() -> Storage:
-    return Storage.connect(StorageSettings.read(os.environ))
+    return storage(StorageSettings.read(os.environ))

@@ -7,21 +7,14 @@ noted its token; the two meet when somebody asks.
 
 import hmac
 import time
-from typing import Self
 
-import boto3
-from botocore.config import Config
-
-from kuaixintong import pushes
-from kuaixintong.credentials import PushCredentials
-from kuaixintong.errors import PushForbidden, PushUnreadable
-from kuaixintong.gateway import Request
-from kuaixintong.pushes import Push
-from kuaixintong.settings import ReceiverSettings
+from kuaixintong.core import pushes
+from kuaixintong.core.credentials import PushCredentials
+from kuaixintong.core.errors import PushForbidden, PushUnreadable
+from kuaixintong.core.gateway import Request
+from kuaixintong.core.pushes import Push
 from kuaixintong.storage import Storage, Stored
 from kuaixintong.stores.secrets import CachedSecret
-
-_AWS = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
 
 _SECONDS_BETWEEN_LOOKS = 60.0
 """How often wrong credentials, be they a flood, make us look at the secret anew: it may have been rotated."""
@@ -34,20 +27,12 @@ class Reception:
         self._secret = secret
         self._storage = storage
 
-    @classmethod
-    def connect(cls, settings: ReceiverSettings) -> Self:
-        """Work in an AWS account, with the credentials and region of the environment."""
-        secrets = boto3.client("secretsmanager", config=_AWS)
-        return cls(
-            CachedSecret(secrets, settings.push_secret_arn, PushCredentials), Storage.connect(settings.storage)
-        )
-
     def receive(self, request: Request, *, seconds: float) -> Stored:
         """Take in one push, within ``seconds``.
 
-        Raises :class:`~kuaixintong.errors.PushForbidden` with nothing written,
-        :class:`~kuaixintong.errors.PushUnreadable` with the whole push in quarantine, and
-        :class:`~kuaixintong.errors.TryLater` when the same push has to come again.
+        Raises :class:`~kuaixintong.core.errors.PushForbidden` with nothing written,
+        :class:`~kuaixintong.core.errors.PushUnreadable` with the whole push in quarantine, and
+        :class:`~kuaixintong.core.errors.TryLater` when the same push has to come again.
         """
         deadline = time.monotonic() + seconds
         push = pushes.read(request)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from kuaixintong.errors import SettingsMissing
+from kuaixintong.core.errors import SettingsMissing
 
 WRITING = 3.0
 """Seconds for the writes around a request: what has to be left of the function's time beside the request's own."""

@@ -16,12 +16,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
-from kuaixintong.ledger import Attention, State
-from kuaixintong.sends import normalise
+from kuaixintong.core.ledger import Attention, State
+from kuaixintong.core.sends import normalise
 from kuaixintong.settings import TableNames
-from kuaixintong.stores import dynamo
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.inbound import Inbound
 from kuaixintong.stores.parts import Parts
@@ -108,12 +107,6 @@ class Lookup:
         self._reports = reports
         self._inbound = inbound
 
-    @classmethod
-    def connect(cls, tables: TableNames) -> Self:
-        """Look into these tables, with the credentials and region of the environment."""
-        client = dynamo.connect(connections=10)
-        return cls(Parts(client, tables.sends), Reports(client, tables.reports), Inbound(client, tables.inbound))
-
     def delivery_status(self, send_id: str) -> DeliveryStatus:
         """Return what became of a send, per part and per mobile."""
         rows = [row for row in self._parts.of_send(send_id) if self._tells(row)]
@@ -155,7 +148,9 @@ class Lookup:
 @cache
 def lookup() -> Lookup:
     """Return the look-up for ``SENDS_TABLE``, ``REPORTS_TABLE`` and ``INBOUND_TABLE`` of the environment."""
-    return Lookup.connect(TableNames.read(os.environ))
+    from kuaixintong.wiring.reading import reader  # noqa: PLC0415  # it builds what this module describes
+
+    return reader(TableNames.read(os.environ))
 
 
 def delivery_status(send_id: str) -> DeliveryStatus:

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Self
+from datetime import datetime, timedelta
 
-from kuaixintong.pushes import Sorted, Unreadable
-from kuaixintong.settings import StorageSettings
-from kuaixintong.stores import dynamo
+from kuaixintong.core.pushes import Sorted, Unreadable
 from kuaixintong.stores.batch import Stamp, Writer
 from kuaixintong.stores.inbound import Inbound
 from kuaixintong.stores.quarantine import Quarantine
@@ -35,25 +32,14 @@ class Storage:
     quarantine: Quarantine
     writer: Writer
     retention: timedelta
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-    @classmethod
-    def connect(cls, settings: StorageSettings, *, threads: int = THREADS) -> Self:
-        """Use the tables of an AWS account, with the credentials and region of the environment."""
-        dynamodb = dynamo.connect(connections=threads, validate=False)
-        return cls(
-            reports=Reports(dynamodb, settings.reports_table),
-            inbound=Inbound(dynamodb, settings.inbound_table),
-            quarantine=Quarantine(dynamodb, settings.quarantine_table),
-            writer=Writer(dynamodb, threads=threads),
-            retention=settings.retention,
-        )
+    clock: Callable[[], datetime]
 
     def store(self, contents: Sorted, *, deadline: float) -> Stored:
         """Put everything where it belongs; when this returns, all of it is durable.
 
-        Raises :class:`~kuaixintong.errors.StoreUnavailable` if it is not by ``deadline`` (``time.monotonic``).
-        The same contents have to be stored again then; what was written already does no harm.
+        Raises :class:`~kuaixintong.core.errors.StoreUnavailable` if it is not by ``deadline``
+        (``time.monotonic``). The same contents have to be stored again then; what was written already does no
+        harm.
         """
         stamp = self._stamp()
         return Stored(

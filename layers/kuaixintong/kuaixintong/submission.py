@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from kuaixintong import beijing, ledger, sends
 from kuaixintong.admission import Admission, Paused, Ticket
-from kuaixintong.codes import Actor
-from kuaixintong.errors import KuaixintongError, NoAnswer, SendRefused, TryLater
-from kuaixintong.ledger import Attention, Busy, Finished, Lapse, Outcome, Rule, Standing, State, Then, Trouble
-from kuaixintong.messages import Answer, Login, SendSm
-from kuaixintong.sends import Part, Send
+from kuaixintong.core import beijing, ledger, sends
+from kuaixintong.core.codes import Actor
+from kuaixintong.core.errors import KuaixintongError, NoAnswer, SendRefused, TryLater
+from kuaixintong.core.ledger import Attention, Busy, Finished, Lapse, Outcome, Rule, Standing, State, Then, Trouble
+from kuaixintong.core.messages import Answer, Login, SendSm
+from kuaixintong.core.sends import Part, Send
 from kuaixintong.stores.queue import SendQueue
 from kuaixintong.stores.sends import Claimed, Conflict, Sends
 
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from kuaixintong.credentials import PlatformCredentials
+    from kuaixintong.core.credentials import PlatformCredentials
 
     class Platform(Protocol):
         """What a submission needs of :class:`kuaixintong.client.PlatformClient`."""

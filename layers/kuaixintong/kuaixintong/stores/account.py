@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from kuaixintong import beijing
-from kuaixintong.gate import Account
-from kuaixintong.ledger import Trouble
-from kuaixintong.stores.dynamo import from_item, our_errors, to_item
+from kuaixintong.core import beijing
+from kuaixintong.core.gate import Account
+from kuaixintong.core.ledger import Trouble
+from kuaixintong.stores.aws import our_errors
+from kuaixintong.stores.dynamo import from_item, to_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
-from kuaixintong.beijing import iso
-from kuaixintong.errors import StoreUnavailable
-from kuaixintong.stores.dynamo import our_errors
+from kuaixintong.core.beijing import iso
+from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.stores.aws import our_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

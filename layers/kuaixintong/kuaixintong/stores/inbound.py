@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from kuaixintong.messages import MO
+from kuaixintong.core.messages import MO
 from kuaixintong.stores.batch import Stamp, Writer
 from kuaixintong.stores.query import rows_of
 
@@ -33,7 +33,7 @@ class Inbound:
     def put(self, mos: Iterable[MO], stamp: Stamp, writer: Writer, *, deadline: float) -> int:
         """Write MOs, each once, and return the number of rows.
 
-        Raises :class:`~kuaixintong.errors.StoreUnavailable`.
+        Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
         """
         different = dict.fromkeys(mos)
         writer.put(self._table, different, lambda mo: _row(mo, stamp), deadline=deadline)

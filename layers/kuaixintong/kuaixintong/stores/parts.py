@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kuaixintong.ledger import Attention
-from kuaixintong.stores.dynamo import Item, from_item, our_errors, to_item
+from kuaixintong.core.ledger import Attention
+from kuaixintong.stores.aws import our_errors
+from kuaixintong.stores.dynamo import Item, from_item, to_item
 from kuaixintong.stores.query import rows_of
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kuaixintong.pushes import Kept, Unreadable
+from kuaixintong.core.pushes import Kept, Unreadable
+from kuaixintong.stores.aws import our_errors
 from kuaixintong.stores.batch import Patience, Stamp, Writer
-from kuaixintong.stores.dynamo import Item, from_item, our_errors, to_item
+from kuaixintong.stores.dynamo import Item, from_item, to_item
 from kuaixintong.stores.query import rows_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Quarantine:
         self._table = table
 
     def keep(self, unreadable: Iterable[Unreadable], stamp: Stamp, writer: Writer, *, deadline: float) -> None:
-        """Keep each, or count it if it is there. Raises :class:`~kuaixintong.errors.StoreUnavailable`."""
+        """Keep each, or count it if it is there. Raises :class:`~kuaixintong.core.errors.StoreUnavailable`."""
         times = Counter(unreadable)
         writer.run(
             (partial(self._keep, each, seen, stamp, writer) for each, seen in times.items()), deadline=deadline
@@ -55,13 +56,23 @@ class Quarantine:
         return Unreadable(head["type"], Kept(head["kept"]), raw, head["reason"], head["entries"])
 
     def heads(self) -> Iterator[Item]:
-        """Yield chunk 0 of every record, in no order: what, why, when, how often. Reads the whole table."""
-        for page in self._client.get_paginator("scan").paginate(
-            TableName=self._table,
-            FilterExpression="#chunk = :head",
-            ExpressionAttributeNames={"#chunk": "chunk"},
-            ExpressionAttributeValues={":head": {"N": "0"}},
-        ):
+        """Yield chunk 0 of every record, in no order: what, why, when, how often. Reads the whole table.
+
+        Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
+        """
+        pages = iter(
+            self._client.get_paginator("scan").paginate(
+                TableName=self._table,
+                FilterExpression="#chunk = :head",
+                ExpressionAttributeNames={"#chunk": "chunk"},
+                ExpressionAttributeValues={":head": {"N": "0"}},
+            )
+        )
+        while True:
+            with our_errors():
+                page = next(pages, None)
+            if page is None:
+                return
             yield from map(from_item, page["Items"])
 
     def discard(self, digest: str) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kuaixintong.stores.dynamo import Item, from_item, our_errors
+from kuaixintong.stores.aws import our_errors
+from kuaixintong.stores.dynamo import Item, from_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -21,7 +22,7 @@ def rows_of(
 ) -> Iterator[Item]:
     """Yield the rows whose partition key ``key`` is ``value``, in the order of the sort key.
 
-    Pages are read as they are needed. Raises :class:`~kuaixintong.errors.StoreUnavailable`.
+    Pages are read as they are needed. Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
     """
     request: QueryInputTypeDef = {
         "TableName": table,

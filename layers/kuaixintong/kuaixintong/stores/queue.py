@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from kuaixintong.errors import StoreUnavailable
+from kuaixintong.stores.aws import our_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -24,16 +22,12 @@ class SendQueue:
     def postpone(self, receipt_handle: str, seconds: float) -> None:
         """Let a received message come back after ``seconds``, whatever the queue's own visibility timeout is."""
         delay = max(0, min(round(seconds), LONGEST_VISIBILITY))
-        try:
+        with our_errors("SQS"):
             self._client.change_message_visibility(
                 QueueUrl=self._url, ReceiptHandle=receipt_handle, VisibilityTimeout=delay
             )
-        except (ClientError, BotoCoreError) as error:
-            raise StoreUnavailable(f"SQS ChangeMessageVisibility: {type(error).__name__}") from error
 
     def bury(self, body: str) -> None:
         """Put a message into the dead-letter queue."""
-        try:
+        with our_errors("SQS"):
             self._client.send_message(QueueUrl=self._dead_letter_url, MessageBody=body)
-        except (ClientError, BotoCoreError) as error:
-            raise StoreUnavailable(f"SQS SendMessage: {type(error).__name__}") from error

@@ -11,7 +11,7 @@ success (spec 4.5). Should the platform take back what it said of one code, its 
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from kuaixintong.messages import Report
+from kuaixintong.core.messages import Report
 from kuaixintong.stores.batch import Stamp, Writer
 from kuaixintong.stores.query import rows_of
 
@@ -34,7 +34,7 @@ class Reports:
     def put(self, reports: Collection[Report], stamp: Stamp, writer: Writer, *, deadline: float) -> int:
         """Write reports, no two of one key, and return the number of rows.
 
-        Raises :class:`~kuaixintong.errors.StoreUnavailable`.
+        Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
         """
         writer.put(self._table, reports, lambda report: _row(report, stamp), deadline=deadline)
         return len(reports)

@@ -8,10 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from kuaixintong.credentials import Credentials
-from kuaixintong.errors import StoreUnavailable
+from kuaixintong.core.credentials import Credentials
+from kuaixintong.stores.aws import our_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -56,8 +54,6 @@ class CachedSecret[C: Credentials]:
             return self._value
 
     def _read(self) -> C:
-        try:
+        with our_errors("Secrets Manager"):
             answer = self._client.get_secret_value(SecretId=self._arn)
-        except (ClientError, BotoCoreError) as error:
-            raise StoreUnavailable(f"Secrets Manager: {type(error).__name__}") from error
         return self._kind.parse(answer.get("SecretString", ""), answer["VersionId"])

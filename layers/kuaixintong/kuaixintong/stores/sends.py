@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from kuaixintong import beijing
-from kuaixintong.codes import INVALID_NUMBERS
-from kuaixintong.errors import ClaimLost, StoreUnavailable
-from kuaixintong.ledger import (
+from kuaixintong.core import beijing
+from kuaixintong.core.codes import INVALID_NUMBERS
+from kuaixintong.core.errors import ClaimLost, StoreUnavailable
+from kuaixintong.core.ledger import (
     ADVICE,
     Attention,
     Busy,
@@ -36,9 +36,10 @@ from kuaixintong.ledger import (
     next_step,
     unanswered_after,
 )
-from kuaixintong.messages import Answer
-from kuaixintong.sends import InvalidMobile, Part, Send
-from kuaixintong.stores.dynamo import from_item, our_errors, to_item
+from kuaixintong.core.messages import Answer
+from kuaixintong.core.sends import InvalidMobile, Part, Send
+from kuaixintong.stores.aws import our_errors
+from kuaixintong.stores.dynamo import from_item, to_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

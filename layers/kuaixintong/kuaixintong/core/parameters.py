@@ -15,8 +15,8 @@ from email.utils import collapse_rfc2231_value
 from itertools import chain
 from urllib.parse import unquote_to_bytes
 
-from kuaixintong.gateway import Request
-from kuaixintong.jsontext import members
+from kuaixintong.core.gateway import Request
+from kuaixintong.core.jsontext import members
 
 _MAX_FIELDS = 100
 """A push has four; a body of a million separators must not cost a million fields."""

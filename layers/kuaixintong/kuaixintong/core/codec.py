@@ -7,9 +7,9 @@ import hashlib
 import json
 from typing import Any
 
-from kuaixintong.credentials import PlatformCredentials
-from kuaixintong.errors import NoAnswer
-from kuaixintong.messages import Answer, Login, SendSm
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.messages import Answer, Login, SendSm
 
 LONGEST_ANSWER = 65_536
 """Bytes of an answer; the spec's largest is under two hundred, so more than this is none."""

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from kuaixintong.codes import INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED
-from kuaixintong.messages import Answer
+from kuaixintong.core.codes import INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED
+from kuaixintong.core.messages import Answer
 
 
 class State(StrEnum):

@@ -18,11 +18,11 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from kuaixintong.errors import PushUnreadable
-from kuaixintong.gateway import Request
-from kuaixintong.jsontext import Literal, NotJson, dump, elements
-from kuaixintong.messages import MO, Report
-from kuaixintong.parameters import parameters
+from kuaixintong.core.errors import PushUnreadable
+from kuaixintong.core.gateway import Request
+from kuaixintong.core.jsontext import Literal, NotJson, dump, elements
+from kuaixintong.core.messages import MO, Report
+from kuaixintong.core.parameters import parameters
 
 _MAX_KEY_BYTES = 1_000
 """DynamoDB takes 2,048 bytes in a partition key and 1,024 in a sort key; sort keys here have two pieces."""

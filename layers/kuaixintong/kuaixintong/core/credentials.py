@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Self
 
-from kuaixintong.errors import CredentialsUnusable
+from kuaixintong.core.errors import CredentialsUnusable
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from kuaixintong import beijing
-from kuaixintong.errors import SendRefused
-from kuaixintong.messages import MAX_CONTENT_UNITS, MAX_MOBILES
+from kuaixintong.core import beijing
+from kuaixintong.core.errors import SendRefused
+from kuaixintong.core.messages import MAX_CONTENT_UNITS, MAX_MOBILES
 
 UNUSABLE = "not 11 digits beginning with 1"
 NAMED_WITH_PART_ONE = 500

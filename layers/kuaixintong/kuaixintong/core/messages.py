@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from kuaixintong.codes import StateCode, look_up
+from kuaixintong.core.codes import StateCode, look_up
 
 MAX_MOBILES = 10_000
 """Mobiles in one ``sendSm`` request (spec 3.1)."""

@@ -1,0 +1,23 @@
+"""The pure core: values in, values out; no AWS, no HTTP, no environment, no clock, no chance.
+
+To live here is the rule itself: a test asks it of every module in the room.
+
+=================  ==========================================================================
+room               what it knows
+=================  ==========================================================================
+``codes``          the platform's state codes, their meaning and who has to act
+``messages``       requests, answers, reports and MOs as values
+``codec``          the JSON of requests and answers, and the digest of the password
+``beijing``        the platform's time: zone, formats, 18-digit timestamps
+``credentials``    what the two secrets hold
+``sends``          what a user may enqueue, checked and cut into parts
+``ledger``         a part's states: which answer leads where
+``gate``           the account: pauses, probes, and when a call is allowed
+``gateway``        what API Gateway and load balancers hand over, as one request
+``parameters``     a request's parameters, in every notation that the platform uses
+``jsontext``       JSON whose numbers and elements keep their own text
+``pushes``         parameters into credentials, reports and MOs, good and bad
+``masking``        what may be shown of a mobile
+``errors``         every error, split by who has to act
+=================  ==========================================================================
+"""

@@ -1,0 +1,25 @@
+"""The account check's function: from its settings to an :class:`~kuaixintong.account_check.AccountCheck`."""
+
+from kuaixintong.account_check import AccountCheck
+from kuaixintong.client import PlatformClient
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.settings import BalanceSettings
+from kuaixintong.stores import aws
+from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.secrets import CachedSecret
+from kuaixintong.wiring import now
+
+
+def account_check(settings: BalanceSettings) -> AccountCheck:
+    """Build the account check. The secret is read every time: a rotated one is what a check is there to try."""
+    return AccountCheck(
+        Accounts(aws.dynamodb(connections=1), settings.account_table),
+        CachedSecret(aws.secrets_manager(), settings.platform_secret_arn, PlatformCredentials, max_age=0),
+        PlatformClient(
+            settings.platform_url,
+            connect_timeout=settings.connect_timeout,
+            answer_timeout=settings.answer_timeout,
+            connections=1,
+        ),
+        clock=now,
+    )

@@ -1,0 +1,16 @@
+"""Whoever asks the tables: from their names to a :class:`~kuaixintong.status.Lookup`."""
+
+from kuaixintong.settings import TableNames
+from kuaixintong.status import Lookup
+from kuaixintong.stores import aws
+from kuaixintong.stores.inbound import Inbound
+from kuaixintong.stores.parts import Parts
+from kuaixintong.stores.reports import Reports
+
+_CONNECTIONS = 10
+
+
+def reader(tables: TableNames) -> Lookup:
+    """Build the look-up, with the credentials and region of the environment."""
+    client = aws.dynamodb(connections=_CONNECTIONS)
+    return Lookup(Parts(client, tables.sends), Reports(client, tables.reports), Inbound(client, tables.inbound))
