@@ -1,4 +1,6 @@
-"""A sender's world in one thread: its real code, the simulator's platform, moto's tables, a queue on paper.
+"""A sender's world in one thread: its real code, the simulator's platform, a queue on paper, tables in moto.
+
+Where thousands of worlds are wanted, the tables are in memory instead (:class:`QuickWorld`).
 
 Time stands still until a test moves it, and chance is a constant, so that every run is the same run.
 """
@@ -8,29 +10,34 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 
 from kuaixintong.admission import Admission
+from kuaixintong.claims import Claims
 from kuaixintong.core.codec import decode_answer, encode
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.messages import Answer, Login, SendSm
+from kuaixintong.core.rows import Rows
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.dynamo import from_item
+from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.queue import SendQueue
 from kuaixintong.stores.secrets import CachedSecret
-from kuaixintong.stores.sends import Sends
-from kuaixintong.submission import Delivery, QueueMessage, Submitter
+from kuaixintong.stores.table import DynamoTable, Table
+from kuaixintong.submission import Progress, QueueMessage, Submitter
 from local.simulator.platform import Platform
 from local.simulator.settings import Settings
-from tests.template import create_tables
+from tests.memory_table import MemoryTable
+from tests.template import create_tables, tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CID, UID, PWD = "12345678", "test", "secret"
+SECRET = {"cid": CID, "uid": UID, "pwd": PWD}
 LEASE = timedelta(seconds=90)
 START = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
@@ -78,14 +85,21 @@ class World:
     queue: PaperQueue = field(default_factory=PaperQueue)
 
     def __post_init__(self) -> None:
+        self.platform = Platform(self.settings)
+        self.line = DirectLine(self.platform, self._clock)
+        self.open_store()
+        self.sender = self.new_sender()
+
+    def open_store(self) -> None:
+        """Make the tables and the secret."""
         self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
         self.secrets: SecretsManagerClient = boto3.client("secretsmanager")
         self.tables = create_tables(self.dynamodb, prefix=f"{uuid.uuid4().hex[:8]}-")
-        secret = {"cid": CID, "uid": UID, "pwd": PWD}
-        self.secret_arn = self.secrets.create_secret(Name=uuid.uuid4().hex, SecretString=json.dumps(secret))["ARN"]
-        self.platform = Platform(self.settings)
-        self.line = DirectLine(self.platform, self._clock)
-        self.sender = self.new_sender()
+        self.secret_arn = self.secrets.create_secret(Name=uuid.uuid4().hex, SecretString=json.dumps(SECRET))["ARN"]
+
+    def table(self, logical: str, client: Any = None) -> Table:
+        """One of the template's tables, through a client of the test's if it has one."""
+        return DynamoTable(client or self.dynamodb, self.tables[logical])
 
     def _clock(self) -> datetime:
         return self.now
@@ -99,27 +113,22 @@ class World:
         self,
         *,
         dynamodb: Any = None,
+        tables: Callable[[str], Table] | None = None,
         secrets: Any = None,
         platform: Any = None,
-        rows: type[Sends] = Sends,
         lease: timedelta = LEASE,
     ) -> Submitter:
         """A sender as a new process has it: nothing cached, no connection open. A test may stand between."""
-        dynamodb = dynamodb or self.dynamodb
+        table = tables or (lambda logical: self.table(logical, dynamodb))
         return Submitter(
-            rows=rows(
-                dynamodb,
-                self.tables["SendsTable"],
-                retention=timedelta(days=180),
-                lease=lease,
-                store_content=self.store_content,
-            ),
+            claims=Claims(Parts(table("SendsTable")), self.rows(lease)),
             admission=Admission(
-                Accounts(dynamodb, self.tables["AccountTable"]),
+                Accounts(table("AccountTable")),
                 CachedSecret(
                     secrets or self.secrets, self.secret_arn, PlatformCredentials, monotonic=self._seconds
                 ),
                 clock=self._clock,
+                probe_lease=timedelta(seconds=20),
                 monotonic=self._seconds,
             ),
             platform=platform or self.line,
@@ -130,11 +139,15 @@ class World:
             chance=lambda: 0.5,
         )
 
+    def rows(self, lease: timedelta = LEASE) -> Rows:
+        """How this world's rows are written."""
+        return Rows(timedelta(days=180), lease, self.store_content)
+
     # --- what a test does ---------------------------------------------------------------------------------------
 
     def deliver(
         self, body: dict[str, Any] | str, *, message_id: str = "m-1", receive_count: int = 1, seconds: float = 60
-    ) -> Delivery:
+    ) -> Progress:
         """Deliver one message to the sender, which has ``seconds`` to live."""
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
         return self.sender.take(QueueMessage(message_id, "receipt", text, receive_count), lambda: seconds)
@@ -154,8 +167,7 @@ class World:
 
     def change_secret(self, pwd: str) -> None:
         """Rotate the platform secret on our side alone."""
-        values = {"cid": CID, "uid": UID, "pwd": pwd}
-        self.secrets.put_secret_value(SecretId=self.secret_arn, SecretString=json.dumps(values))
+        self.secrets.put_secret_value(SecretId=self.secret_arn, SecretString=json.dumps(SECRET | {"pwd": pwd}))
 
     # --- what a test looks at -----------------------------------------------------------------------------------
 
@@ -177,3 +189,30 @@ class World:
     def accepted(self) -> list[str]:
         """Every mobile that the platform has taken an SMS for, as often as it has."""
         return [mobile for message in self.platform.messages for mobile in message.mobiles]
+
+
+class PaperSecrets:
+    """As much of Secrets Manager as a secret that never changes needs."""
+
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803  # boto3's word
+        return {"SecretString": json.dumps(SECRET), "VersionId": SecretId}
+
+
+@dataclass
+class QuickWorld(World):
+    """A world whose tables are in memory: thousands of schedules a second, and threads are safe in it."""
+
+    def open_store(self) -> None:
+        self.memory = {name: MemoryTable(name) for name in tables()}
+        self.secrets = cast("SecretsManagerClient", PaperSecrets())
+        self.secret_arn = "v1"
+
+    def table(self, logical: str, client: Any = None) -> Table:
+        return self.memory[logical]
+
+    def all_rows(self) -> list[dict[str, Any]]:
+        rows = self.memory["SendsTable"].rows.values()
+        return sorted(rows, key=lambda row: (row["send_id"], row["part"]))
+
+    def account(self) -> dict[str, Any]:
+        return self.memory["AccountTable"].rows[CID,]

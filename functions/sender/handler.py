@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
 from kuaixintong.core.errors import TryLater
 from kuaixintong.core.masking import mask_all
 from kuaixintong.settings import SenderSettings
-from kuaixintong.submission import Delivery, QueueMessage, Submitter
+from kuaixintong.submission import Progress, QueueMessage, Submitter
 from kuaixintong.wiring.sender import submitter
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialI
         )
         work = asyncio.get_running_loop().run_in_executor(_threads(), sender.take, message, time_left)
         try:
-            delivery = await work
+            progress = await work
         except Exception as error:
             _tell_fault(message, error)
             raise
-        _account_for(message, delivery)
+        _account_for(message, progress)
 
     # A batch that fails whole is no error of the function's: its records come back when each has asked to.
     processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
@@ -89,13 +89,13 @@ def _tell_fault(message: QueueMessage, error: Exception) -> None:
     logger.error("send failed", extra=extra)
 
 
-def _account_for(message: QueueMessage, delivery: Delivery) -> None:
+def _account_for(message: QueueMessage, progress: Progress) -> None:
     """Tell metrics and log what became of a delivery, and the batch whether the message comes back."""
-    for name, count in delivery.counts():
+    for name, count in progress.counts():
         metrics.add_metric(name, MetricUnit.Count, count)
-    states = {str(state): count for state, count in delivery.states.items()}
-    again = delivery.again
-    extra = {"send_id": mask_all(delivery.send_id), "receive_count": message.receive_count, "states": states}
+    states = {str(state): count for state, count in progress.states.items()}
+    again = progress.again
+    extra = {"send_id": mask_all(progress.send_id), "receive_count": message.receive_count, "states": states}
     if again:
         logger.info("put off", extra=extra | {"why": again.why, "delay": round(again.delay, 1)})
         raise TryLater(again.why)

@@ -11,18 +11,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import product
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from kuaixintong.core.codec import decode_answer, encode
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import NoAnswer
 from kuaixintong.core.messages import Answer, Login, SendSm
-from kuaixintong.stores.dynamo import from_item
-from kuaixintong.stores.sends import Sends
 from kuaixintong.submission import QueueMessage, Submitter
 from local.simulator.platform import Platform
 from local.simulator.settings import Memory, Settings
-from tests.world import CID, PWD, UID, World
+from tests.world import CID, PWD, UID, QuickWorld, World
+
+if TYPE_CHECKING:
+    from kuaixintong.stores.table import Table
 
 FUNCTION_LIFE = timedelta(seconds=60)
 MOBILE = "13708600860"
@@ -208,7 +209,7 @@ class Gate(Protocol):
 
 
 class Cut:
-    """An AWS client whose every call passes a gate first."""
+    """An AWS client, or a table, whose every call passes a gate first."""
 
     def __init__(self, client: Any, wire: Gate) -> None:
         self._client = client
@@ -217,9 +218,9 @@ class Cut:
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._client, name)
 
-        def cut(**arguments: Any) -> Any:
+        def cut(*values: Any, **arguments: Any) -> Any:
             self._wire.pass_()
-            return call(**arguments)
+            return call(*values, **arguments)
 
         return cut
 
@@ -228,8 +229,7 @@ class Cut:
 class Ground:
     """Tables and a secret that many runs share, each with a send and a platform of its own."""
 
-    world: World = field(default_factory=World)
-    rows: type[Sends] = Sends
+    world: World = field(default_factory=QuickWorld)
     lease: timedelta = timedelta(seconds=90)
     runs: int = 0
 
@@ -285,13 +285,8 @@ class Run:
         self.release(everything=True)
 
     def _open_account(self) -> None:
-        table, key = self._world.tables["AccountTable"], {"cid": {"S": CID}}
-        if self.schedule.proven:
-            self._world.dynamodb.put_item(
-                TableName=table, Item=key | {"proven": {"S": self._ground.secret_version}}
-            )
-        else:
-            self._world.dynamodb.delete_item(TableName=table, Key=key)
+        accounts = self._world.table("AccountTable")
+        accounts.put({"cid": CID, "proven": self._ground.secret_version if self.schedule.proven else None})
 
     def _deliver_until_it_happens(self, fault: Fault) -> None:
         for _ in range(MOST_DELIVERIES):
@@ -317,12 +312,7 @@ class Run:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The rows of the send's parts."""
-        found = self._world.dynamodb.query(
-            TableName=self._world.tables["SendsTable"],
-            KeyConditionExpression="send_id = :id",
-            ExpressionAttributeValues={":id": {"S": self.send_id}},
-        )
-        return [from_item(item) for item in found["Items"]]
+        return list(self._world.table("SendsTable").query("send_id", self.send_id, consistent=True))
 
     def deliver(self, fault: Fault) -> "Delivered":
         """Deliver once, to a new process."""
@@ -346,10 +336,9 @@ class Run:
 
     def _sender(self, wire: Wire) -> Submitter:
         return self._world.new_sender(
-            dynamodb=Cut(self._world.dynamodb, wire),
+            tables=lambda logical: cast("Table", Cut(self._world.table(logical), wire)),
             secrets=Cut(self._world.secrets, wire),
             platform=wire,
-            rows=self._ground.rows,
             lease=self._ground.lease,
         )
 
@@ -393,7 +382,7 @@ def judge(run: Run) -> list[str]:
 
 
 def _mobiles(row: dict[str, Any]) -> list[str]:
-    return [*row["mobiles"], *(each["mobile"] for each in row.get("invalid_mobiles", ()))]
+    return [*row.get("mobiles", ()), *(each["mobile"] for each in row.get("invalid_mobiles", ()))]
 
 
 def _untrue(run: Run, row: dict[str, Any], acceptances: Counter[str]) -> Iterator[str]:

@@ -7,12 +7,12 @@ from datetime import timedelta
 from itertools import islice
 
 import pytest
-from moto import mock_aws
+from boto3.dynamodb.conditions import Attr
 
-from kuaixintong.core import ledger
+from kuaixintong.core import ledger, rows
 from kuaixintong.core.ledger import Standing, Submit
 from kuaixintong.core.messages import Answer
-from kuaixintong.stores import sends
+from kuaixintong.stores import parts
 from local.simulator.settings import Memory
 from tests.chaos.campaign import (
     Answered,
@@ -33,9 +33,8 @@ TRIPLES_IN_SHORT = 300
 
 
 @pytest.fixture
-def ground() -> Iterator[Ground]:
-    with mock_aws():
-        yield Ground()
+def ground() -> Ground:
+    return Ground()
 
 
 def chosen(shard: int) -> Iterator[Schedule]:
@@ -88,7 +87,7 @@ def test_a_timestamp_retired_at_the_last_answer_sends_twice(
 
     schedule = Schedule((LateRequest(99), Answered(210)), Memory.ACCEPTED)
     assert not found_by(ground, schedule)
-    monkeypatch.setattr(sends, "unanswered_after", none_left)
+    monkeypatch.setattr(rows, "unanswered_after", none_left)
     assert "accepted more than once" in found_by(ground, schedule)
 
 
@@ -97,7 +96,7 @@ def test_without_the_claims_condition_two_workers_send_twice(
 ) -> None:
     schedule = Schedule((Overtaken(3),), Memory.EVERY, proven=True)
     assert not found_by(ground, schedule)
-    monkeypatch.setattr(sends, "_ABSENT", "attribute_not_exists(nothing)")
+    monkeypatch.setattr(parts, "_absent", Attr("nothing").not_exists)
     assert "accepted more than once" in found_by(ground, schedule)
 
 
@@ -118,7 +117,5 @@ def test_a_short_lease_without_the_owners_condition_sends_twice(
     schedule = Schedule((overtaken,), Memory.ACCEPTED, proven=True)
     ground.lease = timedelta(seconds=10)
     assert "accepted more than once" not in found_by(ground, schedule)
-    monkeypatch.setattr(
-        sends, "_OURS", "attribute_exists(claim) OR claim = :our_claim OR revision = :our_revision"
-    )
+    monkeypatch.setattr(parts, "_ours", lambda claim, revision: Attr("claim").exists())
     assert "accepted more than once" in found_by(ground, schedule)

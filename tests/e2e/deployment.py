@@ -12,6 +12,7 @@ from kuaixintong.stores.dynamo import Item, from_item
 from kuaixintong.stores.inbound import Inbound
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.reports import Reports
+from kuaixintong.stores.table import DynamoTable
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
 from local.simulator.settings import Settings
@@ -39,7 +40,7 @@ class Deployment:
         """The layer's read side on the deployed tables."""
         dynamodb = self.aws.dynamodb
         return Lookup(
-            Parts(dynamodb, self.outputs["SendsTableName"]),
+            Parts(DynamoTable(dynamodb, self.outputs["SendsTableName"])),
             Reports(dynamodb, self.outputs["ReportsTableName"]),
             Inbound(dynamodb, self.outputs["InboundTableName"]),
         )

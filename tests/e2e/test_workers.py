@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from kuaixintong.settings import SenderSettings
-from kuaixintong.submission import Delivery, QueueMessage, Submitter
+from kuaixintong.submission import Progress, QueueMessage, Submitter
 from kuaixintong.wiring.sender import submitter
 from local.narrator import SPEC_SEND
 from local.simulator.running import RunningSimulator
@@ -55,10 +55,10 @@ def test_thirty_two_workers_at_once_on_one_message_are_one_acceptance(
     send_id = f"at-once-{known}"
     body = json.dumps({**SPEC_SEND, "id": send_id}, ensure_ascii=False)
 
-    def take(number: int) -> Delivery:
+    def take(number: int) -> Progress:
         starting.wait(30)
         # A handle that the queue does not know: to come back later is the queue's business, not this test's.
-        workers[number]._queue.postpone = lambda *_: None  # type: ignore[method-assign]
+        workers[number].queue.postpone = lambda *_: None  # type: ignore[method-assign]
         return workers[number].take(QueueMessage(f"copy-{number}", "handle", body, 1), lambda: 60.0)
 
     with ThreadPoolExecutor(WORKERS) as threads:

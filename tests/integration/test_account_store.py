@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from kuaixintong.core import beijing
+from kuaixintong.core.codes import Trouble
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.gate import Account
-from kuaixintong.core.ledger import Trouble
 from kuaixintong.stores.account import Accounts
 from tests.aws_faults import Faults, refusal
 from tests.world import CID, World
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def accounts(world: World) -> Accounts:
-    return Accounts(world.dynamodb, world.tables["AccountTable"])
+    return Accounts(world.table("AccountTable"))
 
 
 def account(accounts: Accounts, now: datetime = NOW) -> Account:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from kuaixintong.admission import Admission, Paused, Ticket
+from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import CredentialsUnusable, StoreUnavailable
 from kuaixintong.core.gate import Account
-from kuaixintong.core.ledger import Trouble
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
 from tests.world import CID, START, World
@@ -22,7 +22,7 @@ PROBE_LEASE = timedelta(seconds=20)
 def process(world: World) -> Admission:
     """The admission of a process of its own."""
     return Admission(
-        Accounts(world.dynamodb, world.tables["AccountTable"]),
+        Accounts(world.table("AccountTable")),
         CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, monotonic=world._seconds),
         clock=world._clock,
         probe_lease=PROBE_LEASE,

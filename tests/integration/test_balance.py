@@ -38,7 +38,7 @@ class Silence:
 def check(world: World, platform: Any = None) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Let the handler check the account; return its metrics and what it logged."""
     secret = CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, max_age=0)
-    accounts = Accounts(world.dynamodb, world.tables["AccountTable"])
+    accounts = Accounts(world.table("AccountTable"))
     account_check = AccountCheck(accounts, secret, platform or world.line, clock=lambda: world.now)
     log = io.StringIO()
     with (

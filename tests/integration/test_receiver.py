@@ -14,6 +14,7 @@ from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.status import Lookup
 from kuaixintong.stores.dynamo import to_item
 from kuaixintong.stores.parts import Parts
+from kuaixintong.stores.table import DynamoTable
 from tests import spec_samples
 from tests.receiving import (
     NOW,
@@ -289,7 +290,7 @@ def test_importing_the_handler_needs_no_environment_and_loads_nothing_heavy() ->
 
 def test_a_report_before_its_token_is_noted_is_in_the_status_as_soon_as_the_token_is(receiver: Receiver) -> None:
     storage, sends = receiver.storage, receiver.names["SendsTable"]
-    lookup = Lookup(Parts(receiver.dynamodb, sends), storage.reports, storage.inbound)
+    lookup = Lookup(Parts(DynamoTable(receiver.dynamodb, sends)), storage.reports, storage.inbound)
     part: dict[str, Any] = {"send_id": "order-1", "part": "1", "state": "SUBMITTING", "mobiles": ["13500000000"]}
     receiver.dynamodb.put_item(TableName=sends, Item=to_item(part))
     receiver.take(push("report", [report()]))

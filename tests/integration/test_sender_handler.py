@@ -21,7 +21,7 @@ from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.core.ledger import State
 from kuaixintong.core.messages import Answer, Login, SendSm
-from kuaixintong.submission import Delivery, QueueMessage
+from kuaixintong.submission import Progress, QueueMessage
 from local.simulator.running import running_simulator
 from tests.receiving import Context, metrics
 from tests.world import DirectLine, World
@@ -175,10 +175,10 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def take(self, message: QueueMessage, time_left: Any) -> Delivery:
+    def take(self, message: QueueMessage, time_left: Any) -> Progress:
         if message.message_id == ids(GOOD)[0]:
             raise self._error
-        delivery = Delivery(message.message_id, message.receive_count)
+        delivery = Progress(message.message_id)
         delivery.states[State.ACCEPTED] += 1
         return delivery
 

@@ -7,6 +7,7 @@ import heapq
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,11 +15,13 @@ from typing import Any
 import pytest
 
 from kuaixintong.core.codec import decode_answer, encode
+from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import NoAnswer, StoreUnavailable
-from kuaixintong.core.ledger import ADVICE, Attention, State, Trouble
+from kuaixintong.core.ledger import ADVICE, Attention, State
 from kuaixintong.core.messages import Answer, Login, SendSm
-from kuaixintong.submission import LONGEST_BACKOFF, QueueMessage, backoff
+from kuaixintong.core.schedule import LONGEST_BACKOFF, backoff
+from kuaixintong.submission import QueueMessage
 from local.simulator.settings import Memory, Settings
 from tests.aws_faults import Faults, refusal
 from tests.world import CID, LEASE, PWD, START, UID, DirectLine, World
@@ -706,11 +709,9 @@ def test_validity_that_ends_while_a_request_waits_its_turn_ends_it(world: World,
     assert states(world) == {"1": "EXPIRED"}
 
 
-def test_a_clock_that_steps_back_at_the_moment_of_expiry_does_no_harm(
-    world: World, line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_steps_back_at_the_moment_of_expiry_does_no_harm(world: World, line: Line) -> None:
     ticking = iter([timedelta(hours=1)])
-    monkeypatch.setattr(world.sender, "_clock", lambda: START + next(ticking, timedelta()))
+    world.sender = replace(world.sender, clock=lambda: START + next(ticking, timedelta()))
     assert world.deliver(with_validity()).states == {State.EXPIRED: 1}
     assert line.requests == []
 

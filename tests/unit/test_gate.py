@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kuaixintong.core import gate
+from kuaixintong.core.codes import Trouble
 from kuaixintong.core.gate import Account, Closed, Open, Probe, admit, pause_length, pauses_at_once
-from kuaixintong.core.ledger import TABLE, Trouble
+from kuaixintong.core.ledger import TABLE
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=20)

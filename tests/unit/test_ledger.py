@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuaixintong.core import ledger
-from kuaixintong.core.codes import STATE_CODES
+from kuaixintong.core.codes import STATE_CODES, Trouble
 from kuaixintong.core.ledger import (
     ADVICE,
     TABLE,
@@ -22,7 +22,6 @@ from kuaixintong.core.ledger import (
     State,
     Submit,
     Then,
-    Trouble,
     next_step,
     rule_for,
     unanswered_after,

@@ -8,9 +8,11 @@ room               what it knows
 ``core``           the pure core: protocol, sends, ledger and gate; values in, values out
 ``stores``         DynamoDB, SQS and Secrets Manager
 ``wiring``         how the parts of each function hang together, one module a function
-``client``         HTTP towards the platform
+``platform``       what the rest needs of the platform: one question, one answer
+``client``         HTTP towards it
 ``admission``      the gate at work: a request's permission, credentials and timestamp
-``submission``     one queue message, from the ledger's claim to its last result
+``claims``         a part's row from claim to result: the ledger's decisions under conditions
+``submission``     one queue message, from its first claim to its last result
 ``account_check``  a login, what it says of the balances, and the early end of a pause
 ``reception``      one push, from its credentials to durable rows
 ``storage``        the tables that a push ends in, as one

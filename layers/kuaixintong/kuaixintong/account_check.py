@@ -3,20 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from kuaixintong.core import beijing
-from kuaixintong.core.codes import SUCCESS
+from kuaixintong.core.codes import SUCCESS, Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import NoAnswer
 from kuaixintong.core.gate import Account
-from kuaixintong.core.ledger import Trouble
 from kuaixintong.core.messages import Answer, Login
+from kuaixintong.platform import Platform
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
-
-if TYPE_CHECKING:
-    from kuaixintong.submission import Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ class AccountCheck:
         self,
         accounts: Accounts,
         secret: CachedSecret[PlatformCredentials],
-        platform: "Platform",
+        platform: Platform,
         *,
         clock: Callable[[], datetime],
     ) -> None:

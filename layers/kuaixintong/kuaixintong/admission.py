@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kuaixintong.core import beijing, gate
+from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import KuaixintongError
 from kuaixintong.core.gate import Account, Closed, Open, Probe
-from kuaixintong.core.ledger import Trouble
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
 
@@ -63,7 +63,7 @@ class Admission:
         secret: CachedSecret[PlatformCredentials],
         *,
         clock: Callable[[], datetime],
-        probe_lease: timedelta = gate.PROBE_LEASE,
+        probe_lease: timedelta,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._accounts = accounts

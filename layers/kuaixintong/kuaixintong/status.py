@@ -99,6 +99,23 @@ def _delivery(successes: set[bool]) -> Delivery:
     return Delivery.DELIVERED if True in successes else Delivery.FAILED
 
 
+def with_mobiles(rows: Iterable[Item]) -> Iterator[Item]:
+    """Yield a send's rows, in their order, each with its mobiles.
+
+    A half has none of its own before it comes to its end; they stand in the first-level part that a 310 divided.
+    """
+    divided: dict[str, list[str]] = {}
+    for row in rows:
+        first_level = row["part"].split(".")[0]
+        if "divided" in row:
+            divided = {first_level: row["divided"]}
+        if "positions" in row and "mobiles" not in row:
+            begin, end = row["positions"]
+            yield row | {"mobiles": divided.get(first_level, [])[begin:end]}
+        else:
+            yield row
+
+
 class Lookup:
     """Every question that the tables answer. Raises :class:`StoreUnavailable` when DynamoDB does not."""
 
@@ -109,7 +126,7 @@ class Lookup:
 
     def delivery_status(self, send_id: str) -> DeliveryStatus:
         """Return what became of a send, per part and per mobile."""
-        rows = [row for row in self._parts.of_send(send_id) if self._tells(row)]
+        rows = [row for row in with_mobiles(self._parts.of_send(send_id)) if self._tells(row)]
         return DeliveryStatus(send_id, tuple(judge(row, self._reports_for(row)) for row in rows))
 
     def part_of(self, token: str) -> Item | None:

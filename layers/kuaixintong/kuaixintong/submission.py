@@ -9,54 +9,24 @@ import json
 import re
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from kuaixintong.admission import Admission, Paused, Ticket
-from kuaixintong.core import beijing, ledger, sends
-from kuaixintong.core.codes import Actor
+from kuaixintong.claims import Bid, Claimed, Claims, Conflict
+from kuaixintong.core import ledger, schedule, sends
+from kuaixintong.core.codes import Actor, Trouble
 from kuaixintong.core.errors import KuaixintongError, NoAnswer, SendRefused, TryLater
-from kuaixintong.core.ledger import Attention, Busy, Finished, Lapse, Outcome, Rule, Standing, State, Then, Trouble
-from kuaixintong.core.messages import Answer, Login, SendSm
+from kuaixintong.core.ledger import Attention, Busy, Finished, Lapse, Outcome, Rule, Standing, State, Then
+from kuaixintong.core.messages import Answer, SendSm
+from kuaixintong.core.schedule import SOON
 from kuaixintong.core.sends import Part, Send
+from kuaixintong.platform import Platform
 from kuaixintong.stores.queue import SendQueue
-from kuaixintong.stores.sends import Claimed, Conflict, Sends
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    from kuaixintong.core.credentials import PlatformCredentials
-
-    class Platform(Protocol):
-        """What a submission needs of :class:`kuaixintong.client.PlatformClient`."""
-
-        def ask(self, request: Login | SendSm, credentials: "PlatformCredentials", timestamp: str) -> Answer: ...
-
-
-LONGEST_BACKOFF = 900.0
-"""Seconds between two tries of a message at the most."""
-
-_FIRST_BACKOFF = 2.0
-_SOON = 1.0
-_AFTER_A_PAUSE = 3.0
-"""Seconds, for each receive so far, over which the messages of a pause come back: soon after a short one, and not
-all at once after a long one, so that few lose the race for the probe and an outage does not use up receives."""
-
-_LONGEST_AFTER_A_PAUSE = 60.0
-
-_ON_ITS_WAY = timedelta(seconds=5)
-"""A time for sending this near can pass before the platform reads it, by its clock; it would be refused (330)."""
 
 _TRIES_AT_ONCE = 3
 """Requests for one part in one go: the first, and again where the secret has just changed."""
-
-
-def backoff(tries: int, chance: float) -> float:
-    """Return seconds until the next try: doubling with each, less up to half by ``chance`` (0 to 1)."""
-    whole = min(_FIRST_BACKOFF * 2.0 ** min(tries - 1, 16), LONGEST_BACKOFF)
-    return whole * (1 - chance / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +49,8 @@ class Again:
 
 
 @dataclass(slots=True)
-class Delivery:
-    """One delivery of one send, and what has become of it so far.
+class Progress:
+    """What one delivery of a message has come to.
 
     ``again`` stays ``None`` when the message has done its duty. ``states`` counts the states that parts were
     brought to, ``repeats`` the parts that were found at their end, ``pauses`` why the account was paused, and
@@ -88,14 +58,11 @@ class Delivery:
     """
 
     send_id: str
-    receive_count: int
     again: Again | None = None
     states: Counter[State] = field(default_factory=Counter)
     pauses: Counter[Trouble] = field(default_factory=Counter)
     attention: Counter[Attention] = field(default_factory=Counter)
     repeats: int = 0
-    seen: dict[str, Standing] = field(default_factory=dict)
-    unfinished: list[Part] = field(default_factory=list)
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """Yield this delivery's metrics by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
@@ -108,19 +75,19 @@ class Delivery:
             for value, count in counter.items():
                 yield kind + value.replace("_", " ").title().replace(" ", ""), count
 
-    def brought_to(self, state: State, attention: Attention | None) -> None:
+    def brought_to(self, state: State, attention: Attention | None = None) -> None:
         """Note what a part's row says now."""
         self.states[state] += 1
         if attention:
             self.attention[attention] += 1
 
-    def put_off(self, part: Part, again: Again) -> None:
-        """Note that ``part`` is not finished; the soonest of several delays counts."""
-        self.unfinished.append(part)
+    def put_off(self, again: Again) -> None:
+        """Note that something is not finished; the soonest of several delays counts."""
         if self.again is None or again.delay < self.again.delay:
             self.again = again
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submitter:
     """Takes queue messages; safe between threads.
 
@@ -128,232 +95,255 @@ class Submitter:
     ``longest_request`` is how many seconds one request can take with all its writing.
     """
 
-    def __init__(
-        self,
-        *,
-        rows: Sends,
-        admission: Admission,
-        platform: "Platform",
-        queue: SendQueue,
-        receive_limit: int,
-        longest_request: float,
-        clock: Callable[[], datetime],
-        chance: Callable[[], float],
-    ) -> None:
-        self._rows = rows
-        self._admission = admission
-        self._platform = platform
-        self._queue = queue
-        self._receive_limit = receive_limit
-        self._longest_request = longest_request
-        self._clock = clock
-        self._chance = chance
+    claims: Claims
+    admission: Admission
+    platform: Platform
+    queue: SendQueue
+    receive_limit: int
+    longest_request: float
+    clock: Callable[[], datetime]
+    chance: Callable[[], float]
 
-    def take(self, message: QueueMessage, time_left: Callable[[], float]) -> Delivery:
+    def take(self, message: QueueMessage, time_left: Callable[[], float]) -> Progress:
         """Bring a message as far as it goes now; ``time_left`` returns the seconds until the function is killed.
 
         What is left to do is postponed on the queue, also when a store or a secret fails.
         """
+        last = message.receive_count >= self.receive_limit
         try:
             send = sends.parse(message.body, message.message_id)
         except SendRefused as refused:
-            faults = refused.faults
-            delivery = Delivery(sends.send_id_of(message.body, message.message_id), message.receive_count)
-            self._or_again(delivery, lambda: self._refuse(message, faults, delivery))
+            progress = self._refuse(message, refused)
             stamped = message.body
         else:
-            delivery = Delivery(send.send_id, message.receive_count)
-            self._or_again(delivery, lambda: self._walk_or_refuse(message, send, delivery, time_left))
-            if delivery.again and message.receive_count >= self._receive_limit:
-                self._or_again(delivery, lambda: self._give_up(send, delivery))
+            errand = _Errand(self, message, send, time_left)
+            progress = errand.run(last=last)
             stamped = _stamped(message.body, send.send_id)
-        if delivery.again and message.receive_count >= self._receive_limit:
-            self._queue.bury(stamped)
-            delivery.attention[Attention.GAVE_UP] += 1
-            delivery.again = None
-        if delivery.again:
-            self._queue.postpone(message.receipt_handle, delivery.again.delay)
-        return delivery
+        if progress.again and last:
+            self.queue.bury(stamped)
+            progress.attention[Attention.GAVE_UP] += 1
+            progress.again = None
+        if progress.again:
+            self.queue.postpone(message.receipt_handle, progress.again.delay)
+        return progress
 
-    def _or_again(self, delivery: Delivery, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except KuaixintongError as error:  # its text is made to be shown: no content, no secret
-            delay = backoff(delivery.receive_count, self._chance())
-            delivery.again = Again(delay, f"{type(error).__name__}: {error}")
+    def _refuse(self, message: QueueMessage, refused: SendRefused) -> Progress:
+        progress = Progress(sends.send_id_of(message.body, message.message_id))
+        with _OrAgain(self, message, progress):
+            self.claims.refuse(
+                progress.send_id, message.message_id, refused.faults, message.body, now=self.clock()
+            )
+            progress.brought_to(State.REJECTED)
+        return progress
 
-    def _refuse(self, message: QueueMessage, faults: Sequence[str], delivery: Delivery) -> None:
-        self._rows.refuse(delivery.send_id, message.message_id, faults, message.body, now=self._clock())
-        delivery.states[State.REJECTED] += 1
 
-    def _walk_or_refuse(
-        self, message: QueueMessage, send: Send, delivery: Delivery, time_left: Callable[[], float]
+@dataclass(frozen=True, slots=True)
+class _OrAgain:
+    """Turns an error of ours into another try of the message."""
+
+    submitter: Submitter
+    message: QueueMessage
+    progress: Progress
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, KuaixintongError):
+            return False
+        # its text is made to be shown: no content, no secret
+        delay = schedule.backoff(self.message.receive_count, self.submitter.chance())
+        self.progress.again = Again(delay, f"{type(error).__name__}: {error}")
+        return True
+
+
+class _Errand:
+    """One delivery of one send. ``seen`` is what is known of rows, ``unfinished`` the parts that are not final."""
+
+    def __init__(
+        self, submitter: Submitter, message: QueueMessage, send: Send, time_left: Callable[[], float]
     ) -> None:
-        try:
-            self._walk(send, delivery, time_left)
-        except _IdTaken:
-            self._rows.refuse_conflict(send, message.message_id, message.body, now=self._clock())
-            delivery.send_id = message.message_id
-            delivery.states[State.REJECTED] += 1
+        self._desk = submitter
+        self._message = message
+        self._send = send
+        self._time_left = time_left
+        self._progress = Progress(send.send_id)
+        self._seen: dict[str, Standing] = {}
+        self._unfinished: list[Part] = []
 
-    def _give_up(self, send: Send, delivery: Delivery) -> None:
-        for part in delivery.unfinished:
-            self._rows.give_up(send, part, now=self._clock())
+    def run(self, *, last: bool) -> Progress:
+        """Bring the send as far as it goes; on its ``last`` delivery, mark what is not finished."""
+        with _OrAgain(self._desk, self._message, self._progress):
+            self._walk_or_refuse()
+        if last and self._progress.again:
+            with _OrAgain(self._desk, self._message, self._progress):
+                for part in self._unfinished:
+                    self._desk.claims.give_up(self._send, part, now=self._now())
+        return self._progress
+
+    def _now(self) -> datetime:
+        return self._desk.clock()
+
+    def _walk_or_refuse(self) -> None:
+        try:
+            self._walk()
+        except _IdTaken:
+            message = self._message
+            self._desk.claims.refuse_conflict(self._send, message.message_id, message.body, now=self._now())
+            self._progress.send_id = message.message_id
+            self._progress.brought_to(State.REJECTED)
 
     # --- the parts of a send ------------------------------------------------------------------------------------
 
-    def _walk(self, send: Send, delivery: Delivery, time_left: Callable[[], float]) -> None:
-        todo = deque(send.parts)
+    def _walk(self) -> None:
+        todo = deque(self._send.parts)
         try:
-            if len(send.parts) > 1:
-                self._note_all(send, delivery)
-            finished: dict[str, State] = {}
+            if len(todo) > 1:
+                self._note_all()
             while todo:
-                step = finished.get(todo[0].name) or self._submit(send, todo[0], delivery, time_left)
+                step = self._submit(todo[0])
                 part = todo.popleft()
                 if isinstance(step, Again):
-                    delivery.put_off(part, step)
+                    self._unfinished.append(part)
+                    self._progress.put_off(step)
                     if step.all_parts:
                         return
                 elif step is State.SPLIT:
-                    if delivery.repeats and not finished:  # an earlier delivery has divided it and gone on
-                        finished = self._rows.final_states(send.send_id)
-                    todo.extendleft(reversed(part.halves()))
+                    todo.extendleft(reversed(self._halves(part)))
         finally:  # also when a store or the secret has failed: what is not finished is never forgotten
-            delivery.unfinished.extend(todo)
+            self._unfinished.extend(todo)
 
-    def _note_all(self, send: Send, delivery: Delivery) -> None:
+    def _halves(self, part: Part) -> tuple[Part, Part]:
+        halves = part.halves()
+        if halves[0].name not in self._seen:  # an earlier delivery has divided it and gone on
+            self._seen |= self._desk.claims.known(self._send.send_id)
+        return halves
+
+    def _note_all(self) -> None:
         """Write down all parts of a new send before the first is asked for, so that the table knows the whole.
 
         Part 1 comes first: it is where two payloads under one id collide.
         """
-        first, *others = send.parts
-        known = self._note(send, first, delivery)
+        first, *others = self._send.parts
+        known = self._note(first)
         if known is None or known.attempts == 0:  # the noting itself may have been cut off
             for part in others:
-                self._note(send, part, delivery)
+                self._note(part)
 
-    def _note(self, send: Send, part: Part, delivery: Delivery) -> Standing | None:
-        standing = self._rows.note(send, part, now=self._clock())
+    def _note(self, part: Part) -> Standing | None:
+        standing = self._desk.claims.note(self._send, part, now=self._now())
         if isinstance(standing, Conflict):
             raise _IdTaken
-        new = Standing(State.WAITING, send.fingerprint, revision=1)
-        delivery.seen[part.name] = standing or new
+        self._seen[part.name] = standing or Standing(State.WAITING, self._send.fingerprint, revision=1)
         return standing
 
-    def _submit(self, send: Send, part: Part, delivery: Delivery, time_left: Callable[[], float]) -> State | Again:
+    def _submit(self, part: Part) -> State | Again:
+        seen = self._seen.get(part.name)
+        if seen and seen.state.final:
+            return seen.state
         if not part.mobiles:
-            if self._note(send, part, delivery) is None:
-                delivery.brought_to(State.REJECTED, None)
+            if self._note(part) is None:
+                self._progress.brought_to(State.REJECTED)
             return State.REJECTED
         for _ in range(_TRIES_AT_ONCE):
-            now = self._clock()
-            if send.expires and send.expires <= now:
-                return self._lapse(send, part, delivery, now)
-            ticket = self._ticket(time_left)
-            if isinstance(ticket, Paused):
-                return self._wait(send, part, delivery, ticket)
-            if isinstance(ticket, Again):
-                return ticket
-            step = self._ask(send, part, delivery, ticket)
-            if step is not None:
+            if step := self._try(part):
                 return step
-        return Again(_SOON, "the secret keeps changing")
+        return Again(SOON, "the secret keeps changing")
 
-    def _ticket(self, time_left: Callable[[], float]) -> Ticket | Paused | Again:
+    def _try(self, part: Part) -> State | Again | None:
+        """Ask for a part once, if it may be asked for now; ``None`` means: once more, at once."""
+        if self._send.expires and self._send.expires <= self._now():
+            return self._lapse(part)
+        match self._ticket():
+            case Paused() as pause:
+                return self._wait(part, pause)
+            case Again() as again:
+                return again
+            case ticket:
+                return self._ask(part, ticket)
+
+    def _ticket(self) -> Ticket | Paused | Again:
         """Return permission for a request that can still end before the function is killed."""
-        if time_left() < self._longest_request:
-            return Again(_SOON, "out of time")
+        if self._time_left() < self._desk.longest_request:
+            return Again(SOON, "out of time")
         try:
-            ticket = self._admission.enter()
+            ticket = self._desk.admission.enter()
         except Paused as pause:
             return pause
-        if time_left() < self._longest_request:  # entering can take as long as another thread's probe
-            self._admission.leave(ticket, answered=False, trouble=None, proof=False)
-            return Again(_SOON, "out of time")
+        if self._time_left() < self._desk.longest_request:  # entering can take as long as another thread's probe
+            self._desk.admission.leave(ticket, answered=False, trouble=None, proof=False)
+            return Again(SOON, "out of time")
         return ticket
 
-    def _lapse(self, send: Send, part: Part, delivery: Delivery, now: datetime) -> State | Again:
+    def _lapse(self, part: Part) -> State | Again:
         # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is busy.
-        held = self._rows.claim(
-            send, part, fresh="", claim=_new_claim(), now=now, known=delivery.seen.pop(part.name, None)
-        )
-        return self._not_ours(held, delivery)
+        return self._not_ours(self._claim(part, Bid(_new_claim())))
 
-    def _wait(self, send: Send, part: Part, delivery: Delivery, pause: Paused) -> State | Again:
+    def _wait(self, part: Part, pause: Paused) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
-        standing = self._note(send, part, delivery)
+        standing = self._note(part)
         if standing and standing.state.final:
             return standing.state
-        spread = min(_AFTER_A_PAUSE * delivery.receive_count, _LONGEST_AFTER_A_PAUSE)
-        rest = (pause.until - self._clock()).total_seconds() + self._chance() * spread
-        return self._in_time(send, Again(max(rest, 0), f"paused: {pause.reason or 'another worker probes'}"))
+        delay = schedule.after_pause(
+            pause.until, now=self._now(), receives=self._message.receive_count, chance=self._desk.chance()
+        )
+        return self._in_time(delay, f"paused: {pause.reason or 'another worker probes'}")
 
-    def _in_time(self, send: Send, again: Again) -> Again:
-        """Come back no later than ``validUntil``, so that the row says ``EXPIRED`` when it is."""
-        if send.expires is None:
-            return again
-        rest = (send.expires - self._clock()).total_seconds() + _SOON
-        return Again(min(again.delay, max(rest, 0)), again.why, again.all_parts)
+    def _in_time(self, delay: float, why: str) -> Again:
+        return Again(schedule.in_time(delay, self._send.expires, now=self._now()), why)
 
     # --- one request --------------------------------------------------------------------------------------------
 
-    def _ask(self, send: Send, part: Part, delivery: Delivery, ticket: Ticket) -> State | Again | None:
-        """Send one request and write down its answer; ``None`` means: once more, at once."""
+    def _claim(self, part: Part, bid: Bid) -> Claimed | Finished | Lapse | Busy | Conflict:
+        known = self._seen.pop(part.name, None)
+        return self._desk.claims.claim(self._send, part, bid, now=self._now(), known=known)
+
+    def _ask(self, part: Part, ticket: Ticket) -> State | Again | None:
+        """Send one request and write down its answer; ``None`` as above."""
         answered, proof = False, False
         trouble: Trouble | None = None
+        admission = self._desk.admission
         try:
-            held = self._rows.claim(
-                send,
-                part,
-                fresh=ticket.timestamp,
-                claim=_new_claim(),
-                now=self._clock(),
-                known=delivery.seen.pop(part.name, None),
-                cid=ticket.credentials.cid,
-            )
+            held = self._claim(part, Bid(_new_claim(), ticket.timestamp, ticket.credentials.cid))
             if not isinstance(held, Claimed):
-                return self._not_ours(held, delivery)
-            answer = self._answer(send, part, held, ticket)
+                return self._not_ours(held)
+            answer = self._answer(part, held, ticket)
             answered = answer is not None
             rule = ledger.rule_for(_outcome(part, held, answer))
-            self._write(send, part, held, rule, answer)
-            if rule.then is not Then.FRESH_SECRET or not self._admission.changed_secret(ticket):
+            self._write(part, held, rule, answer)
+            if rule.then is not Then.FRESH_SECRET or not admission.changed_secret(ticket):
                 trouble = rule.trouble
             proof = answer is not None and answer.meaning.actor in (Actor.NOBODY, Actor.REQUEST)
         finally:
-            paused = self._admission.leave(ticket, answered=answered, trouble=trouble, proof=proof)
+            paused = admission.leave(ticket, answered=answered, trouble=trouble, proof=proof)
             if paused:
-                delivery.pauses[paused] += 1
-        delivery.brought_to(rule.state, rule.attention)
-        # Deliveries that met a pause cost nothing and prove nothing: they do not count towards the backoff.
-        tries = min(delivery.receive_count, held.submit.attempts)
-        return self._next(send, rule, trouble, tries)
+                self._progress.pauses[paused] += 1
+        self._progress.brought_to(rule.state, rule.attention)
+        return self._next(rule, trouble, held.submit.attempts)
 
-    def _answer(self, send: Send, part: Part, held: Claimed, ticket: Ticket) -> Answer | None:
+    def _answer(self, part: Part, held: Claimed, ticket: Ticket) -> Answer | None:
         try:
-            return self._platform.ask(self._request(send, part), ticket.credentials, held.submit.timestamp)
+            return self._desk.platform.ask(self._request(part), ticket.credentials, held.submit.timestamp)
         except NoAnswer:
             return None
 
-    def _request(self, send: Send, part: Part) -> SendSm:
-        # A time that passed while the message waited means "at once"; the platform would refuse it (330).
-        soon = self._clock() + _ON_ITS_WAY
-        passed = send.at_time is None or beijing.parse(send.at_time) <= soon
+    def _request(self, part: Part) -> SendSm:
+        send = self._send
+        to_come = schedule.still_to_come(send.at_time, now=self._now())
         return SendSm(
             mobiles=part.mobiles,
             content=send.content,
-            at_time="" if passed else send.at_time or "",
+            at_time=(send.at_time or "") if to_come else "",
             daily_begin_time=send.daily_begin_time or "",
             daily_end_time=send.daily_end_time or "",
         )
 
-    def _write(self, send: Send, part: Part, held: Claimed, rule: Rule, answer: Answer | None) -> None:
+    def _write(self, part: Part, held: Claimed, rule: Rule, answer: Answer | None) -> None:
+        claims, now = self._desk.claims, self._now()
         try:
             if rule.then is Then.SPLIT and answer:
-                self._rows.split(send, part, held, answer, now=self._clock())
+                self._seen |= claims.split(self._send, part, held, answer, now=now)
             else:
-                self._rows.settle(send, part, held, rule, answer, now=self._clock())
+                claims.settle(self._send, part, held, rule, answer, now=now)
         except TryLater as error:
             if answer is None or rule.state is not State.ACCEPTED:
                 raise
@@ -361,29 +351,31 @@ class Submitter:
             known = f"part {part.name} was accepted with timestamp {held.submit.timestamp} as token {answer.token}"
             raise type(error)(f"{error} {known}.") from error
 
-    def _next(self, send: Send, rule: Rule, trouble: Trouble | None, tries: int) -> State | Again | None:
+    def _next(self, rule: Rule, trouble: Trouble | None, attempts: int) -> State | Again | None:
         match rule.then:
             case Then.DONE | Then.SPLIT:
                 return rule.state
             case Then.FRESH_SECRET if trouble is None:
                 return None
             case Then.SOON:
-                return Again(_SOON, "timestamp refused")
+                return Again(SOON, "timestamp refused")
             case _:
-                delay = backoff(tries, self._chance())
-                return self._in_time(send, Again(delay, trouble or "the platform asks to come later"))
+                # Deliveries that met a pause cost nothing and prove nothing: they do not count for the backoff.
+                tries = min(self._message.receive_count, attempts)
+                delay = schedule.backoff(tries, self._desk.chance())
+                return self._in_time(delay, trouble or "the platform asks to come later")
 
-    def _not_ours(self, held: Claimed | Finished | Lapse | Busy | Conflict, delivery: Delivery) -> State | Again:
+    def _not_ours(self, held: Claimed | Finished | Lapse | Busy | Conflict) -> State | Again:
         match held:
             case Finished(state):
-                delivery.repeats += 1
+                self._progress.repeats += 1
                 return state
             case Lapse(state, attention):
-                delivery.brought_to(state, attention)
+                self._progress.brought_to(state, attention)
                 return state
             case Busy(until):
-                rest = (until - self._clock()).total_seconds()
-                return Again(max(rest, 0) + _SOON, "another worker has it", all_parts=False)
+                delay = schedule.after_lease(until, now=self._now())
+                return Again(delay, "another worker has it", all_parts=False)
             case _:
                 raise _IdTaken
 

@@ -12,6 +12,9 @@ room               what it knows
 ``credentials``    what the two secrets hold
 ``sends``          what a user may enqueue, checked and cut into parts
 ``ledger``         a part's states: which answer leads where
+``rows``           what a part's row says, as a value
+``change``         what a write changes of a row, as a value
+``schedule``       when a message comes back
 ``gate``           the account: pauses, probes, and when a call is allowed
 ``gateway``        what API Gateway and load balancers hand over, as one request
 ``parameters``     a request's parameters, in every notation that the platform uses

@@ -15,6 +15,18 @@ class Actor(StrEnum):
     US = "us"  # we and the platform disagree on the protocol
 
 
+class Trouble(StrEnum):
+    """What an answer, or the want of one, says about the account; also the reasons for which it is paused."""
+
+    AUTHENTICATION = "authentication"
+    SOURCE_ADDRESS = "source address"
+    ACCOUNT_DISABLED = "account disabled"
+    ORGANISATION_DISABLED = "organisation disabled"
+    BALANCE = "balance"
+    TIMESTAMP = "timestamp"
+    UNREACHABLE = "unreachable"
+
+
 @dataclass(frozen=True, slots=True)
 class StateCode:
     """One row of the spec's table 6.2."""

@@ -10,10 +10,7 @@ Pure, like the ledger: the account's row and the time come in, a decision comes 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kuaixintong.core.ledger import Trouble
-
-PROBE_LEASE = timedelta(seconds=20)
-"""How long other workers leave a probe alone; longer than the client waits for an answer by default."""
+from kuaixintong.core.codes import Trouble
 
 UNANSWERED_IN_A_ROW = 5
 REFUSED_TIMESTAMPS_IN_A_ROW = 3

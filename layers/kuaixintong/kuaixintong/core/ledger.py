@@ -13,12 +13,14 @@ Nothing here knows DynamoDB, HTTP or the clock. The life of a row::
                         └──┘                WAITING, SUBMITTING ─validUntil─> EXPIRED · UNCONFIRMED
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Self
 
-from kuaixintong.core.codes import INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED
+from kuaixintong.core import beijing
+from kuaixintong.core.codes import INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED, Trouble
 from kuaixintong.core.messages import Answer
 
 
@@ -47,18 +49,6 @@ class Then(StrEnum):
     SOON = "soon"  # after a moment
     FRESH_SECRET = "fresh secret"  # noqa: S105  # at once if the secret has changed, else later
     SPLIT = "split"  # the halves, at once
-
-
-class Trouble(StrEnum):
-    """What an answer says about the account; also the reasons for which it is paused."""
-
-    AUTHENTICATION = "authentication"
-    SOURCE_ADDRESS = "source address"
-    ACCOUNT_DISABLED = "account disabled"
-    ORGANISATION_DISABLED = "organisation disabled"
-    BALANCE = "balance"
-    TIMESTAMP = "timestamp"
-    UNREACHABLE = "unreachable"
 
 
 class Attention(StrEnum):
@@ -90,7 +80,7 @@ class Standing:
     """As much of a part's row as decisions need.
 
     ``uses`` counts the requests that carried ``timestamp``; ``unanswered`` those of them without a written-down
-    answer. ``revision`` rises with every write of the row, ``claim`` names the worker that wrote it last.
+    answer. ``revision`` rises with every claim and every result, ``claim`` names the worker that wrote the last.
     """
 
     state: State
@@ -103,6 +93,23 @@ class Standing:
     unanswered: int = 0
     attempts: int = 0
     cid: str | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Return what decisions need of a row."""
+        lease = row.get("lease_until")
+        return cls(
+            state=State(row["state"]),
+            fingerprint=row["fingerprint"],
+            revision=row["revision"],
+            claim=row.get("claim"),
+            lease_until=beijing.from_iso(lease) if lease else None,
+            timestamp=row.get("timestamp"),
+            uses=row.get("uses", 0),
+            unanswered=row.get("unanswered", 0),
+            attempts=row.get("attempts", 0),
+            cid=row.get("cid"),
+        )
 
 
 # --- before a request -------------------------------------------------------------------------------------------
@@ -231,8 +238,8 @@ def _may_not_hold_for_every_copy(outcome: Outcome) -> bool:
     A time for sending (330) passes while copies are under way, and what we and the platform do not agree on has no
     meaning to go by.
     """
-    answered_otherwise = outcome.answer is not None and outcome.answer.state_code not in (300, 310, 320, 340)
-    return outcome.others_unanswered and answered_otherwise
+    of_the_content = outcome.answer is not None and outcome.answer.state_code in (300, 320, 340)
+    return outcome.others_unanswered and not of_the_content
 
 
 def _anything(_: Outcome) -> bool:

@@ -116,16 +116,28 @@ class InvalidMobile:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A slice of a send: at most 10,000 mobiles, or nothing but mobiles that cannot be used."""
+    """A slice of a send: at most 10,000 mobiles, or nothing but mobiles that cannot be used.
+
+    ``start`` is where a half, however often halved, begins in the mobiles of its first-level part.
+    """
 
     name: str
     mobiles: tuple[str, ...]
     invalid_mobiles: tuple[InvalidMobile, ...] = ()
+    start: int = 0
+
+    @property
+    def is_half(self) -> bool:
+        """Whether a 310 brought this part forth."""
+        return "." in self.name
 
     def halves(self) -> tuple["Part", "Part"]:
         """Return the two parts that a 310 divides this one into: the same two every time."""
         middle = len(self.mobiles) // 2
-        return Part(f"{self.name}.1", self.mobiles[:middle]), Part(f"{self.name}.2", self.mobiles[middle:])
+        return (
+            Part(f"{self.name}.1", self.mobiles[:middle], start=self.start),
+            Part(f"{self.name}.2", self.mobiles[middle:], start=self.start + middle),
+        )
 
 
 @dataclass(frozen=True)

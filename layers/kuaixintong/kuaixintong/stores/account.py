@@ -5,18 +5,16 @@ Every call here is one write that also answers with the row, so that no worker r
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from botocore.exceptions import ClientError
+from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from kuaixintong.core import beijing
+from kuaixintong.core.change import Change
+from kuaixintong.core.codes import Trouble
 from kuaixintong.core.gate import Account
-from kuaixintong.core.ledger import Trouble
-from kuaixintong.stores.aws import our_errors
-from kuaixintong.stores.dynamo import from_item, to_item
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.table import Moved, Table
 
 _COUNTERS = {Trouble.UNREACHABLE: "unanswered", Trouble.TIMESTAMP: "refused_timestamps"}
 
@@ -24,8 +22,7 @@ _COUNTERS = {Trouble.UNREACHABLE: "unanswered", Trouble.TIMESTAMP: "refused_time
 class Accounts:
     """Rows of accounts in one table, keyed by the platform's ``cid``."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        self._client = client
+    def __init__(self, table: Table) -> None:
         self._table = table
 
     def reserve(self, cid: str, count: int, *, now: datetime) -> tuple[int, Account]:
@@ -35,95 +32,67 @@ class Accounts:
         machine's clock (workers at once, clocks apart), it counts on from where it is: it never goes back.
         """
         tick = beijing.ticks(now)
+        behind = Attr("sequence").not_exists() | Attr("sequence").lt(tick)
         try:
-            row = self._update(
-                cid,
-                "SET #sequence = :to",
-                {":from": tick, ":to": tick + count},
-                "attribute_not_exists(#sequence) OR #sequence < :from",
-            )
-        except ClientError:
-            row = self._update(cid, "ADD #sequence :count", {":count": count})
+            row = self._change(cid, Change({"sequence": tick + count}), behind)
+        except Moved:
+            row = self._change(cid, Change(added={"sequence": count}))
         return row["sequence"] - count + 1, _account(row)
 
     def begin_probe(self, cid: str, *, now: datetime, lease: timedelta) -> bool:
         """Win the right to be the only one who asks for now; ``False`` if somebody else has it."""
-        return self._attempt(
-            cid,
-            "SET probe_until = :until",
-            {":until": beijing.iso(now + lease), ":now": beijing.iso(now)},
-            "attribute_not_exists(probe_until) OR probe_until <= :now",
-        )
+        free = Attr("probe_until").not_exists() | Attr("probe_until").lte(beijing.iso(now))
+        return self._attempt(cid, Change({"probe_until": beijing.iso(now + lease)}), free)
 
     def end_probe(self, cid: str) -> None:
         """Let the next worker probe: this one learnt nothing about the account."""
-        self._update(cid, "REMOVE probe_until", {})
+        self._change(cid, Change(gone=("probe_until",)))
 
     def count(self, cid: str, trouble: Trouble) -> int:
         """Count a trouble that pauses the account only when it comes in a row; return how often it has come."""
         counter = _COUNTERS[trouble]
-        count: int = self._update(cid, f"ADD {counter} :one", {":one": 1})[counter]
+        count: int = self._change(cid, Change(added={counter: 1}))[counter]
         return count
 
     def pause(self, cid: str, reason: Trouble, until: datetime, *, now: datetime) -> bool:
         """Hold every request back until ``until``; ``False`` if a pause holds already."""
-        return self._attempt(
-            cid,
-            "SET pause_reason = :reason, pause_until = :until, paused_at = :now "
-            "REMOVE probe_until, unanswered, refused_timestamps ADD pauses :one",
-            {":reason": reason, ":until": beijing.iso(until), ":now": beijing.iso(now), ":one": 1},
-            "attribute_not_exists(pause_until) OR pause_until <= :now",
+        stamp = beijing.iso(now)
+        change = Change(
+            {"pause_reason": reason, "pause_until": beijing.iso(until), "paused_at": stamp},
+            gone=("probe_until", "unanswered", "refused_timestamps"),
+            added={"pauses": 1},
         )
+        return self._attempt(cid, change, Attr("pause_until").not_exists() | Attr("pause_until").lte(stamp))
 
     def clear(self, cid: str, proven: str, *, asked_at: datetime) -> bool:
         """Note that the account works with this version of the secret: no pause, no probe, nothing in a row.
 
         ``asked_at`` is when the request went out: a pause that began since then is newer knowledge, and stays.
         """
-        return self._attempt(
-            cid,
-            "SET proven = :proven "
-            "REMOVE pause_reason, pause_until, paused_at, pauses, probe_until, unanswered, refused_timestamps",
-            {":proven": proven, ":asked_at": beijing.iso(asked_at)},
-            "attribute_not_exists(paused_at) OR paused_at < :asked_at",
-        )
+        gone = ("pause_reason", "pause_until", "paused_at", "pauses", "probe_until")
+        change = Change({"proven": proven}, gone=(*gone, *_COUNTERS.values()))
+        older = Attr("paused_at").not_exists() | Attr("paused_at").lt(beijing.iso(asked_at))
+        return self._attempt(cid, change, older)
 
     def end_rows(self, cid: str, troubles: Iterable[Trouble]) -> None:
         """Note an answer that ends rows of these troubles, though it does not prove the account."""
-        self._update(cid, f"REMOVE {', '.join(_COUNTERS[trouble] for trouble in troubles)}", {})
+        self._change(cid, Change(gone=tuple(_COUNTERS[trouble] for trouble in troubles)))
 
     def check(self, cid: str, *, sm_balance: int | None, mm_balance: int | None, now: datetime) -> None:
         """Write down the balances, in messages, and when they were asked for."""
-        changes = {"sm_balance": sm_balance, "mm_balance": mm_balance, "checked_at": beijing.iso(now)}
-        known = {name: value for name, value in changes.items() if value is not None}
-        clauses = ", ".join(f"{name} = :{name}" for name in known)
-        self._update(cid, f"SET {clauses}", {f":{name}": value for name, value in known.items()})
+        self._change(
+            cid, Change({"sm_balance": sm_balance, "mm_balance": mm_balance, "checked_at": beijing.iso(now)})
+        )
 
-    def _attempt(self, cid: str, expression: str, values: Mapping[str, Any], condition: str) -> bool:
+    def _attempt(self, cid: str, change: Change, condition: ConditionBase) -> bool:
         try:
-            self._update(cid, expression, values, condition)
-        except ClientError:
+            self._change(cid, change, condition)
+        except Moved:
             return False
         return True
 
-    def _update(
-        self, cid: str, expression: str, values: Mapping[str, Any], condition: str | None = None
-    ) -> dict[str, Any]:
-        """Write and return the whole row. A failed condition goes up as botocore's error; nothing else does."""
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": to_item({"cid": cid}),
-            "ReturnValues": "ALL_NEW",
-        }
-        request["UpdateExpression"] = expression
-        if condition:
-            request["ConditionExpression"] = condition
-        if values:
-            request["ExpressionAttributeValues"] = to_item(values)
-        if "#sequence" in expression:  # a reserved word
-            request["ExpressionAttributeNames"] = {"#sequence": "sequence"}
-        with our_errors():
-            return from_item(self._client.update_item(**request)["Attributes"])
+    def _change(self, cid: str, change: Change, condition: ConditionBase | None = None) -> Item:
+        return self._table.update({"cid": cid}, change, only_if=condition, answer=True)
 
 
 def _account(row: Mapping[str, Any]) -> Account:

@@ -1,44 +1,100 @@
-"""The Sends table's read side: parts by send, by token, and those that a person should look at."""
+"""The Sends table: one row per part, every write of it conditional (contract, sections 2 and 4).
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+The time line of a row, and what each condition guards against::
 
+    create              the row is not there yet: two first deliveries cannot both create it
+    advance, claimed    the revision is the one the decision was made on: nobody has moved the row meanwhile
+    settle, divide      the claim and the revision are the worker's own: a worker that was given up for dead,
+                        and whose part another has taken over, writes nothing
+
+What a row says is decided in ``core``; here it is put, compared and exchanged.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from boto3.dynamodb.conditions import Attr
+
+from kuaixintong.core.change import Change
 from kuaixintong.core.ledger import Attention
-from kuaixintong.stores.aws import our_errors
-from kuaixintong.stores.dynamo import Item, from_item, to_item
-from kuaixintong.stores.query import rows_of
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.table import Moved, Put, Table, Update
 
 BY_TOKEN = "by-token"  # noqa: S105  # the name of an index
 BY_ATTENTION = "by-attention"
+
+_absent = Attr("send_id").not_exists
 
 
 class Parts:
     """Rows of parts, whole, as the contract's section 4 describes them."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        self._client = client
+    def __init__(self, table: Table) -> None:
         self._table = table
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def create(self, row: Mapping[str, Any]) -> None:
+        """Put a row that is not there yet. Raises :class:`Moved` with what stands there."""
+        self._table.put(row, only_if=_absent())
+
+    def advance(self, send_id: str, part: str, change: Change, *, seen: int) -> None:
+        """Change a row that nobody has moved since its revision was ``seen``. Raises :class:`Moved`."""
+        self._table.update(_key(send_id, part), change, only_if=Attr("revision").eq(seen))
+
+    def settle(self, send_id: str, part: str, change: Change, *, claim: str, revision: int) -> None:
+        """Write a result, if the row is still the worker's own. Raises :class:`Moved`."""
+        self._table.update(_key(send_id, part), change, only_if=_ours(claim, revision))
+
+    def divide(
+        self, send_id: str, part: str, change: Change, halves: Sequence[Item], *, claim: str, revision: int
+    ) -> None:
+        """Write, all or nothing, the end of a part and the beginning of its halves. Raises :class:`Moved`.
+
+        So at every moment each mobile is in exactly one row that can still be sent.
+        """
+        whole = Update(_key(send_id, part), change, _ours(claim, revision))
+        self._table.transact([whole, *(Put(half, _absent()) for half in halves)], token=claim)
+
+    def mark(self, send_id: str, part: str, change: Change, *, states: Collection[str]) -> None:
+        """Change a row without moving it, if its state is one of ``states``; else leave it alone."""
+        with suppress(Moved):
+            self._table.update(_key(send_id, part), change, only_if=Attr("state").is_in(list(states)))
+
+    # --- reading ------------------------------------------------------------------------------------------------
 
     def of_send(self, send_id: str) -> Iterator[Item]:
         """Yield a send's parts; a part that a 310 divided comes before its halves."""
-        return rows_of(self._client, self._table, "send_id", send_id)
+        return self._table.query("send_id", send_id)
+
+    def states(self, send_id: str) -> Iterator[Item]:
+        """Yield as much of a send's rows as a claim needs to know, read consistently: no failed write for each."""
+        return self._table.query("send_id", send_id, fields=_DECIDING, consistent=True)
 
     def of_token(self, token: str) -> Item | None:
         """Return the part that the platform knows by ``token``; ``None`` if no row says so (yet)."""
-        keys = next(rows_of(self._client, self._table, "token", token, index=BY_TOKEN), None)
-        if keys is None:
-            return None
-        with our_errors():
-            key = to_item({"send_id": keys["send_id"], "part": keys["part"]})
-            found = self._client.get_item(TableName=self._table, Key=key)
-        return from_item(found["Item"]) if "Item" in found else None
+        keys = next(self._table.query("token", token, index=BY_TOKEN), None)
+        return self._table.get(_key(keys["send_id"], keys["part"]), consistent=False) if keys else None
 
     def needing(self, attention: Attention) -> Iterator[Item]:
         """Yield the parts that a person should look at for this reason, the longest untouched first.
 
         The index holds what a person reads first; the whole row is one ``of_send`` away.
         """
-        return rows_of(self._client, self._table, "attention", attention, index=BY_ATTENTION)
+        return self._table.query("attention", attention, index=BY_ATTENTION)
+
+
+_DECIDING = (
+    *("part", "state", "fingerprint", "revision", "claim", "lease_until"),
+    *("timestamp", "uses", "unanswered", "attempts", "cid"),
+)
+"""What :meth:`kuaixintong.core.ledger.Standing.of` reads."""
+
+
+def _ours(claim: str, revision: int) -> Any:
+    return Attr("claim").eq(claim) & Attr("revision").eq(revision)
+
+
+def _key(send_id: str, part: str) -> dict[str, str]:
+    return {"send_id": send_id, "part": part}

@@ -1,6 +1,6 @@
 """Reading rows by key, page after page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kuaixintong.stores.aws import our_errors
@@ -18,19 +18,24 @@ def rows_of(
     value: str,
     *,
     index: str | None = None,
-    newest_first: bool = False,
+    fields: Sequence[str] = (),
+    consistent: bool = False,
 ) -> Iterator[Item]:
     """Yield the rows whose partition key ``key`` is ``value``, in the order of the sort key.
 
-    Pages are read as they are needed. Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
+    Pages are read as they are needed; ``fields`` names the attributes that are wanted, none means all. Raises
+    :class:`~kuaixintong.core.errors.StoreUnavailable`.
     """
+    wanted = {f"#field{number}": name for number, name in enumerate(fields)}
     request: QueryInputTypeDef = {
         "TableName": table,
         "KeyConditionExpression": "#key = :value",
-        "ExpressionAttributeNames": {"#key": key},
+        "ExpressionAttributeNames": {"#key": key, **wanted},
         "ExpressionAttributeValues": {":value": {"S": value}},
-        "ScanIndexForward": not newest_first,
+        "ConsistentRead": consistent,
     }
+    if wanted:
+        request["ProjectionExpression"] = ", ".join(wanted)
     if index:
         request["IndexName"] = index
     while True:

@@ -7,13 +7,14 @@ from kuaixintong.settings import BalanceSettings
 from kuaixintong.stores import aws
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
+from kuaixintong.stores.table import DynamoTable
 from kuaixintong.wiring import now
 
 
 def account_check(settings: BalanceSettings) -> AccountCheck:
     """Build the account check. The secret is read every time: a rotated one is what a check is there to try."""
     return AccountCheck(
-        Accounts(aws.dynamodb(connections=1), settings.account_table),
+        Accounts(DynamoTable(aws.dynamodb(connections=1), settings.account_table)),
         CachedSecret(aws.secrets_manager(), settings.platform_secret_arn, PlatformCredentials, max_age=0),
         PlatformClient(
             settings.platform_url,

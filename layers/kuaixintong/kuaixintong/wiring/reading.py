@@ -6,6 +6,7 @@ from kuaixintong.stores import aws
 from kuaixintong.stores.inbound import Inbound
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.reports import Reports
+from kuaixintong.stores.table import DynamoTable
 
 _CONNECTIONS = 10
 
@@ -13,4 +14,5 @@ _CONNECTIONS = 10
 def reader(tables: TableNames) -> Lookup:
     """Build the look-up, with the credentials and region of the environment."""
     client = aws.dynamodb(connections=_CONNECTIONS)
-    return Lookup(Parts(client, tables.sends), Reports(client, tables.reports), Inbound(client, tables.inbound))
+    parts = Parts(DynamoTable(client, tables.sends))
+    return Lookup(parts, Reports(client, tables.reports), Inbound(client, tables.inbound))

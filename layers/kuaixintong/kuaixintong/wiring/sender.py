@@ -4,14 +4,17 @@ import random
 from datetime import timedelta
 
 from kuaixintong.admission import Admission
+from kuaixintong.claims import Claims
 from kuaixintong.client import PlatformClient
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.settings import WRITING, SenderSettings
+from kuaixintong.core.rows import Rows
+from kuaixintong.settings import SenderSettings
 from kuaixintong.stores import aws
 from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.queue import SendQueue
 from kuaixintong.stores.secrets import CachedSecret
-from kuaixintong.stores.sends import Sends
+from kuaixintong.stores.table import DynamoTable
 from kuaixintong.submission import Submitter
 from kuaixintong.wiring import now
 
@@ -24,18 +27,15 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
     dynamodb = aws.dynamodb(connections=threads, attempts=_RESULT_ATTEMPTS)
     secret = CachedSecret(aws.secrets_manager(), settings.platform_secret_arn, PlatformCredentials)
     return Submitter(
-        rows=Sends(
-            dynamodb,
-            settings.sends_table,
-            retention=settings.retention,
-            lease=timedelta(seconds=settings.lease),
-            store_content=settings.store_content,
+        claims=Claims(
+            Parts(DynamoTable(dynamodb, settings.sends_table)),
+            Rows(settings.retention, timedelta(seconds=settings.lease), settings.store_content),
         ),
         admission=Admission(
-            Accounts(dynamodb, settings.account_table),
+            Accounts(DynamoTable(dynamodb, settings.account_table)),
             secret,
             clock=now,
-            probe_lease=timedelta(seconds=settings.longest_request + WRITING),
+            probe_lease=timedelta(seconds=settings.longest_request),
         ),
         platform=PlatformClient(
             settings.platform_url,

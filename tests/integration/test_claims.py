@@ -1,4 +1,4 @@
-"""Rows of parts: every write conditional, our own repeated writes known again, everybody else's respected."""
+"""Claims: every write conditional, our own repeated writes known again, everybody else's respected."""
 
 import json
 from collections.abc import Callable
@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from kuaixintong.claims import Bid, Claimed, Claims, Conflict
 from kuaixintong.core import sends
 from kuaixintong.core.errors import ClaimLost, StoreUnavailable
 from kuaixintong.core.ledger import ADVICE, Attention, Busy, Finished, Lapse, Outcome, State, Submit, rule_for
 from kuaixintong.core.messages import Answer
+from kuaixintong.core.rows import Rows
 from kuaixintong.core.sends import Part, Send
-from kuaixintong.stores.sends import Claimed, Conflict, Sends
+from kuaixintong.status import with_mobiles
+from kuaixintong.stores.parts import Parts
 from tests.aws_faults import Faults, refusal
 from tests.world import LEASE, START, World
 
@@ -27,18 +30,12 @@ ACCEPTED = Answer(0, "操作成功", token="376", fee=2)
 
 
 @pytest.fixture
-def rows(world: World) -> Sends:
+def rows(world: World) -> Claims:
     return store(world)
 
 
-def store(world: World, *, store_content: bool = True) -> Sends:
-    return Sends(
-        world.dynamodb,
-        world.tables["SendsTable"],
-        retention=timedelta(days=180),
-        lease=LEASE,
-        store_content=store_content,
-    )
+def store(world: World, *, store_content: bool = True) -> Claims:
+    return Claims(Parts(world.table("SendsTable")), Rows(timedelta(days=180), LEASE, store_content))
 
 
 def send_of(**changes: Any) -> Send:
@@ -49,13 +46,13 @@ SEND = send_of()
 (PART,) = SEND.parts
 
 
-def claim(rows: Sends, name: str = "A", *, fresh: str = "T1", now: Any = NOW, send: Send = SEND) -> Claimed:
-    held = rows.claim(send, send.parts[0], fresh=fresh, claim=name, now=now)
+def claim(rows: Claims, name: str = "A", *, fresh: str = "T1", now: Any = NOW, send: Send = SEND) -> Claimed:
+    held = rows.claim(send, send.parts[0], Bid(name, fresh), now=now)
     assert isinstance(held, Claimed)
     return held
 
 
-def settle(rows: Sends, held: Claimed, answer: Answer | None, *, part: Part = PART, now: Any = NOW) -> None:
+def settle(rows: Claims, held: Claimed, answer: Answer | None, *, part: Part = PART, now: Any = NOW) -> None:
     rule = rule_for(Outcome(answer, held.submit.uses == 1, len(part.mobiles)))
     rows.settle(SEND, part, held, rule, answer, now=now)
 
@@ -68,7 +65,7 @@ def lost(*calls: int) -> Callable[[int], Exception | None]:
 # --- claims -----------------------------------------------------------------------------------------------------
 
 
-def test_a_claim_writes_the_timestamp_down_before_anything_goes_out(world: World, rows: Sends) -> None:
+def test_a_claim_writes_the_timestamp_down_before_anything_goes_out(world: World, rows: Claims) -> None:
     held = claim(rows)
     assert held == Claimed(Submit("T1", uses=1, unanswered=1, attempts=1), "A", revision=1)
     assert world.row() == {
@@ -92,34 +89,34 @@ def test_a_claim_writes_the_timestamp_down_before_anything_goes_out(world: World
     }
 
 
-def test_two_first_deliveries_cannot_both_claim(rows: Sends) -> None:
+def test_two_first_deliveries_cannot_both_claim(rows: Claims) -> None:
     claim(rows, "A")
-    assert rows.claim(SEND, PART, fresh="T2", claim="B", now=NOW) == Busy(NOW + LEASE)
+    assert rows.claim(SEND, PART, Bid("B", "T2"), now=NOW) == Busy(NOW + LEASE)
 
 
-def test_a_claim_goes_by_what_the_row_says_and_not_by_what_was_seen_of_it(rows: Sends) -> None:
+def test_a_claim_goes_by_what_the_row_says_and_not_by_what_was_seen_of_it(rows: Claims) -> None:
     rows.note(SEND, PART, now=NOW)
     seen = rows.note(SEND, PART, now=NOW)
     assert seen
     assert not isinstance(seen, Conflict)
     claim(rows, "A")
-    assert rows.claim(SEND, PART, fresh="T2", claim="B", now=NOW, known=seen) == Busy(NOW + LEASE)
+    assert rows.claim(SEND, PART, Bid("B", "T2"), now=NOW, known=seen) == Busy(NOW + LEASE)
 
 
-def test_a_part_whose_worker_died_is_taken_over_with_its_timestamp(rows: Sends) -> None:
+def test_a_part_whose_worker_died_is_taken_over_with_its_timestamp(rows: Claims) -> None:
     claim(rows, "A")
     held = claim(rows, "B", fresh="T2", now=AFTER_LEASE)
     assert held == Claimed(Submit("T1", uses=2, unanswered=2, attempts=2), "B", revision=2)
 
 
 @pytest.mark.parametrize("answer", [BUSY, BALANCE_SHORT])
-def test_an_answered_timestamp_is_retired(world: World, rows: Sends, answer: Answer) -> None:
+def test_an_answered_timestamp_is_retired(world: World, rows: Claims, answer: Answer) -> None:
     settle(rows, claim(rows, "A"), answer)
     assert (world.row()["state"], world.row()["unanswered"]) == ("WAITING", 0)
     assert claim(rows, "B", fresh="T2").submit == Submit("T2", uses=1, unanswered=1, attempts=2)
 
 
-def test_a_timestamp_with_a_lost_answer_is_not_retired_by_a_later_one(rows: Sends) -> None:
+def test_a_timestamp_with_a_lost_answer_is_not_retired_by_a_later_one(rows: Claims) -> None:
     claim(rows, "A")
     settle(rows, claim(rows, "B", now=AFTER_LEASE), BUSY, now=AFTER_LEASE)
     held = claim(rows, "C", fresh="T3", now=AFTER_LEASE)
@@ -127,30 +124,30 @@ def test_a_timestamp_with_a_lost_answer_is_not_retired_by_a_later_one(rows: Send
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, Answer(320), Answer(999)])
-def test_a_final_row_is_not_claimed_again(rows: Sends, answer: Answer) -> None:
+def test_a_final_row_is_not_claimed_again(rows: Claims, answer: Answer) -> None:
     settle(rows, claim(rows), answer)
     state = State.ACCEPTED if answer is ACCEPTED else State.REJECTED
-    assert rows.claim(SEND, PART, fresh="T2", claim="B", now=AFTER_LEASE) == Finished(state)
+    assert rows.claim(SEND, PART, Bid("B", "T2"), now=AFTER_LEASE) == Finished(state)
 
 
-def test_another_payload_under_the_id_is_a_conflict(rows: Sends) -> None:
+def test_another_payload_under_the_id_is_a_conflict(rows: Claims) -> None:
     other = send_of(content="别的")
     claim(rows)
-    assert rows.claim(other, other.parts[0], fresh="T2", claim="B", now=NOW) == Conflict()
+    assert rows.claim(other, other.parts[0], Bid("B", "T2"), now=NOW) == Conflict()
     assert rows.note(other, other.parts[0], now=NOW) == Conflict()
 
 
 # --- our own writes, repeated by AWS's client -------------------------------------------------------------------
 
 
-def test_our_own_repeated_put_is_a_claim_and_not_somebody_elses(world: World, rows: Sends) -> None:
+def test_our_own_repeated_put_is_a_claim_and_not_somebody_elses(world: World, rows: Claims) -> None:
     faults = Faults(world.dynamodb, "PutItem", lost(0), after=True)
     assert claim(rows).submit == Submit("T1", uses=1, unanswered=1, attempts=1)
     assert faults.calls == 2
     assert world.row()["revision"] == 1
 
 
-def test_our_own_repeated_update_is_a_claim_too(world: World, rows: Sends) -> None:
+def test_our_own_repeated_update_is_a_claim_too(world: World, rows: Claims) -> None:
     settle(rows, claim(rows), BUSY)
     faults = Faults(world.dynamodb, "UpdateItem", lost(0), after=True)
     held = claim(rows, "B", fresh="T2")
@@ -160,7 +157,7 @@ def test_our_own_repeated_update_is_a_claim_too(world: World, rows: Sends) -> No
     assert world.row()["state"] == "ACCEPTED"
 
 
-def test_our_own_repeated_result_is_written_once_and_no_error(world: World, rows: Sends) -> None:
+def test_our_own_repeated_result_is_written_once_and_no_error(world: World, rows: Claims) -> None:
     held = claim(rows)
     faults = Faults(world.dynamodb, "UpdateItem", lost(0), after=True)
     settle(rows, held, ACCEPTED)
@@ -168,16 +165,16 @@ def test_our_own_repeated_result_is_written_once_and_no_error(world: World, rows
     assert (world.row()["state"], world.row()["revision"], world.row()["unanswered"]) == ("ACCEPTED", 2, 0)
 
 
-def test_our_own_repeated_lapse_is_an_end(world: World, rows: Sends) -> None:
+def test_our_own_repeated_lapse_is_an_end(world: World, rows: Claims) -> None:
     send = send_of(validUntil="2026-11-23 12:00:00")
     rows.note(send, PART, now=NOW - timedelta(hours=1))
     Faults(world.dynamodb, "UpdateItem", lost(0), after=True)
-    held = rows.claim(send, PART, fresh="T1", claim="A", now=NOW)
+    held = rows.claim(send, PART, Bid("A", "T1"), now=NOW)
     assert held in (Lapse(State.EXPIRED, None), Finished(State.EXPIRED))
     assert world.row()["state"] == "EXPIRED"
 
 
-def test_our_own_repeated_split_is_one(world: World, rows: Sends) -> None:
+def test_our_own_repeated_split_is_one(world: World, rows: Claims) -> None:
     held = claim(rows)
     sent: list[str] = []
     world.dynamodb.meta.events.register(
@@ -198,7 +195,7 @@ def test_our_own_repeated_split_is_one(world: World, rows: Sends) -> None:
 # --- results ----------------------------------------------------------------------------------------------------
 
 
-def test_an_acceptance_is_written_with_token_fee_and_time(world: World, rows: Sends) -> None:
+def test_an_acceptance_is_written_with_token_fee_and_time(world: World, rows: Claims) -> None:
     settle(rows, claim(rows), ACCEPTED, now=NOW + timedelta(seconds=1))
     row = world.row()
     expected = {
@@ -216,14 +213,14 @@ def test_an_acceptance_is_written_with_token_fee_and_time(world: World, rows: Se
     assert "lease_until" not in row
 
 
-def test_a_rejection_is_written_with_the_platforms_code_and_words(world: World, rows: Sends) -> None:
+def test_a_rejection_is_written_with_the_platforms_code_and_words(world: World, rows: Claims) -> None:
     settle(rows, claim(rows), Answer(340))
     assert (world.row()["state"], world.row()["code"]) == ("REJECTED", 340)
     assert world.row()["words"] == "每日限发时段不正确"  # the spec's, where the answer has none
     assert world.row()["mobiles"] == MOBILES
 
 
-def test_no_answer_leaves_the_row_submitting_and_frees_it(world: World, rows: Sends) -> None:
+def test_no_answer_leaves_the_row_submitting_and_frees_it(world: World, rows: Claims) -> None:
     settle(rows, claim(rows), None)
     row = world.row()
     assert (row["state"], row["unanswered"], row["timestamp"]) == ("SUBMITTING", 1, "T1")
@@ -232,7 +229,7 @@ def test_no_answer_leaves_the_row_submitting_and_frees_it(world: World, rows: Se
     assert claim(rows, "B", fresh="T2").submit.timestamp == "T1"
 
 
-def test_a_number_that_stands_alone_and_is_refused_moves_to_the_invalid_ones(world: World, rows: Sends) -> None:
+def test_a_number_that_stands_alone_and_is_refused_moves_to_the_invalid_ones(world: World, rows: Claims) -> None:
     alone = send_of(mobiles=["13708600860"])
     held = claim(rows, send=alone)
     rows.settle(alone, alone.parts[0], held, rule_for(Outcome(INVALID, True, 1)), INVALID, now=NOW)
@@ -240,7 +237,7 @@ def test_a_number_that_stands_alone_and_is_refused_moves_to_the_invalid_ones(wor
     assert world.row()["invalid_mobiles"] == [{"mobile": "13708600860", "reason": "310 包含无效号码"}]
 
 
-def test_a_worker_that_was_given_up_for_dead_writes_nothing(world: World, rows: Sends) -> None:
+def test_a_worker_that_was_given_up_for_dead_writes_nothing(world: World, rows: Claims) -> None:
     late = claim(rows, "A")
     held = claim(rows, "B", now=AFTER_LEASE)
     before = world.all_rows()
@@ -253,7 +250,7 @@ def test_a_worker_that_was_given_up_for_dead_writes_nothing(world: World, rows: 
     assert world.row()["unanswered"] == 1  # the late worker's request is still unanswered, for all we know
 
 
-def test_nor_does_it_after_the_other_has_finished(world: World, rows: Sends) -> None:
+def test_nor_does_it_after_the_other_has_finished(world: World, rows: Claims) -> None:
     late = claim(rows, "A")
     settle(rows, claim(rows, "B", now=AFTER_LEASE), ACCEPTED, now=AFTER_LEASE)
     with pytest.raises(ClaimLost):
@@ -263,7 +260,7 @@ def test_nor_does_it_after_the_other_has_finished(world: World, rows: Sends) -> 
     assert (world.row()["state"], len(world.all_rows())) == ("ACCEPTED", 1)
 
 
-def test_a_result_for_a_row_that_has_expired_from_the_table_is_not_written(world: World, rows: Sends) -> None:
+def test_a_result_for_a_row_that_has_expired_from_the_table_is_not_written(world: World, rows: Claims) -> None:
     held = claim(rows)
     key = {"send_id": {"S": "m-1"}, "part": {"S": "1"}}
     world.dynamodb.delete_item(TableName=world.tables["SendsTable"], Key=key)
@@ -275,7 +272,7 @@ def test_a_result_for_a_row_that_has_expired_from_the_table_is_not_written(world
 # --- the split --------------------------------------------------------------------------------------------------
 
 
-def test_a_split_moves_every_number_into_exactly_one_half(world: World, rows: Sends) -> None:
+def test_a_split_moves_every_number_into_exactly_one_half(world: World, rows: Claims) -> None:
     send = send_of(mobiles=["13700000001", "13700000002", "13700000003", "bad"], atTime="2026-12-01 12:00:00")
     (part,) = send.parts
     rows.split(send, part, claim(rows, send=send), INVALID, now=NOW)
@@ -289,8 +286,13 @@ def test_a_split_moves_every_number_into_exactly_one_half(world: World, rows: Se
     assert "mobiles" not in whole
     assert "lease_until" not in whole
     assert [each["mobile"] for each in whole["invalid_mobiles"]] == ["bad"]
-    assert (first["part"], first["mobiles"]) == ("1.1", ["13700000001"])
-    assert (second["part"], second["mobiles"]) == ("1.2", ["13700000002", "13700000003"])
+    assert (first["part"], first["positions"]) == ("1.1", [0, 1])
+    assert (second["part"], second["positions"]) == ("1.2", [1, 3])
+    assert [row.get("mobiles") for row in with_mobiles([whole, first, second])] == [
+        None,
+        ["13700000001"],
+        ["13700000002", "13700000003"],
+    ]
     for half in (first, second):
         assert (half["state"], half["at_time"], half["fingerprint"]) == (
             "WAITING",
@@ -311,12 +313,12 @@ def cancelled(*reasons: str) -> ClientError:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses between the tries of a transaction, which no test waits for."""
     slept: list[float] = []
-    monkeypatch.setattr("kuaixintong.stores.sends.time", SimpleNamespace(sleep=slept.append))
+    monkeypatch.setattr("kuaixintong.stores.table.time", SimpleNamespace(sleep=slept.append))
     return slept
 
 
 def test_a_split_that_another_write_disturbs_is_tried_again(
-    world: World, rows: Sends, pauses: list[float]
+    world: World, rows: Claims, pauses: list[float]
 ) -> None:
     held = claim(rows)
     faults = Faults(
@@ -330,7 +332,7 @@ def test_a_split_that_another_write_disturbs_is_tried_again(
 
 
 def test_a_split_that_is_disturbed_for_good_leaves_the_whole_as_it_was(
-    world: World, rows: Sends, pauses: list[float]
+    world: World, rows: Claims, pauses: list[float]
 ) -> None:
     held = claim(rows)
     Faults(world.dynamodb, "TransactWriteItems", lambda _: cancelled("None", "TransactionConflict", "None"))
@@ -340,7 +342,7 @@ def test_a_split_that_is_disturbed_for_good_leaves_the_whole_as_it_was(
     assert [(row["state"], row["mobiles"]) for row in world.all_rows()] == [("SUBMITTING", MOBILES)]
 
 
-def test_a_split_whose_condition_fails_is_not_tried_again(world: World, rows: Sends, pauses: list[float]) -> None:
+def test_a_split_whose_condition_fails_is_not_tried_again(world: World, rows: Claims, pauses: list[float]) -> None:
     held = claim(rows)
     faults = Faults(
         world.dynamodb,
@@ -367,7 +369,7 @@ def test_a_split_whose_condition_fails_is_not_tried_again(world: World, rows: Se
     ids=["never seen", "noted", "answered", "unanswered", "answered, but not every request"],
 )
 def test_a_part_past_its_validity_is_ended_and_says_how(
-    world: World, rows: Sends, answers: list[Answer | None] | None, state: str, attention: str | None
+    world: World, rows: Claims, answers: list[Answer | None] | None, state: str, attention: str | None
 ) -> None:
     send = send_of(validUntil="2026-11-23 13:00:00")
     if answers is not None:
@@ -375,13 +377,13 @@ def test_a_part_past_its_validity_is_ended_and_says_how(
     for number, answer in enumerate(answers or ()):
         settle(rows, claim(rows, f"worker {number}", send=send), answer)
     late = NOW + timedelta(hours=1)
-    assert isinstance(rows.claim(send, PART, fresh="T9", claim="Z", now=late), Lapse)
+    assert isinstance(rows.claim(send, PART, Bid("Z", "T9"), now=late), Lapse)
     row = world.row()
     assert (row["state"], row.get("attention")) == (state, attention)
     assert row["words"] == "validUntil 2026-11-23 13:00:00 has passed."
     assert row["mobiles"] == MOBILES
     assert "lease_until" not in row
-    assert rows.claim(send, PART, fresh="T9", claim="Y", now=late) == Finished(State(state))
+    assert rows.claim(send, PART, Bid("Y", "T9"), now=late) == Finished(State(state))
 
 
 # --- attention --------------------------------------------------------------------------------------------------
@@ -402,7 +404,7 @@ def by_attention(world: World, attention: str) -> list[str]:
     [(Answer(110), Attention.PROTOCOL), (Answer(999), Attention.PROTOCOL), (Answer(0), Attention.NO_TOKEN)],
 )
 def test_what_a_person_should_look_at_is_in_the_index_with_advice(
-    world: World, rows: Sends, answer: Answer, attention: Attention
+    world: World, rows: Claims, answer: Answer, attention: Attention
 ) -> None:
     settle(rows, claim(rows), answer)
     assert by_attention(world, attention) == ["m-1"]
@@ -410,13 +412,13 @@ def test_what_a_person_should_look_at_is_in_the_index_with_advice(
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, BUSY, Answer(320), None])
-def test_what_nobody_has_to_look_at_is_in_no_index(world: World, rows: Sends, answer: Answer | None) -> None:
+def test_what_nobody_has_to_look_at_is_in_no_index(world: World, rows: Claims, answer: Answer | None) -> None:
     settle(rows, claim(rows), answer)
     assert "attention" not in world.row()
     assert [by_attention(world, attention) for attention in Attention] == [[], [], [], []]
 
 
-def test_a_part_that_was_given_up_leaves_the_index_when_it_goes_on(world: World, rows: Sends) -> None:
+def test_a_part_that_was_given_up_leaves_the_index_when_it_goes_on(world: World, rows: Claims) -> None:
     settle(rows, claim(rows), BUSY)
     rows.give_up(SEND, PART, now=NOW)
     assert by_attention(world, "GAVE_UP") == ["m-1"]
@@ -426,12 +428,12 @@ def test_a_part_that_was_given_up_leaves_the_index_when_it_goes_on(world: World,
     assert "advice" not in world.row()
 
 
-def test_giving_up_a_part_that_was_never_seen_writes_it_down(world: World, rows: Sends) -> None:
+def test_giving_up_a_part_that_was_never_seen_writes_it_down(world: World, rows: Claims) -> None:
     rows.give_up(SEND, PART, now=NOW)
     assert (world.row()["state"], world.row()["attention"]) == ("WAITING", "GAVE_UP")
 
 
-def test_giving_up_takes_nothing_from_the_worker_that_has_the_part(world: World, rows: Sends) -> None:
+def test_giving_up_takes_nothing_from_the_worker_that_has_the_part(world: World, rows: Claims) -> None:
     held = claim(rows)
     rows.give_up(SEND, PART, now=NOW)
     assert world.row()["attention"] == "GAVE_UP"
@@ -440,14 +442,14 @@ def test_giving_up_takes_nothing_from_the_worker_that_has_the_part(world: World,
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, Answer(100)])
-def test_a_finished_part_is_not_given_up(world: World, rows: Sends, answer: Answer) -> None:
+def test_a_finished_part_is_not_given_up(world: World, rows: Claims, answer: Answer) -> None:
     settle(rows, claim(rows), answer)
     before = world.all_rows()
     rows.give_up(SEND, PART, now=NOW + timedelta(hours=1))
     assert world.all_rows() == before
 
 
-def test_another_sends_part_is_not_given_up(world: World, rows: Sends) -> None:
+def test_another_sends_part_is_not_given_up(world: World, rows: Claims) -> None:
     settle(rows, claim(rows), BUSY)
     before = world.all_rows()
     other = send_of(content="别的")
@@ -458,13 +460,13 @@ def test_another_sends_part_is_not_given_up(world: World, rows: Sends) -> None:
 # --- bodies that are no sends -----------------------------------------------------------------------------------
 
 
-def test_a_refused_body_is_kept_with_its_faults_under_its_id(world: World, rows: Sends) -> None:
+def test_a_refused_body_is_kept_with_its_faults_under_its_id(world: World, rows: Claims) -> None:
     rows.refuse("order-1", "m-1", ["One.", "Two."], '{"id": "order-1"}', now=NOW)
     row = world.row("order-1")
     assert (row["state"], row["words"], row["body"]) == ("REJECTED", "One. Two.", '{"id": "order-1"}')
 
 
-def test_a_refused_body_never_hides_a_send_of_the_same_id(world: World, rows: Sends) -> None:
+def test_a_refused_body_never_hides_a_send_of_the_same_id(world: World, rows: Claims) -> None:
     settle(rows, claim(rows), ACCEPTED)
     rows.refuse("m-1", "m-2", ["One."], "{}", now=NOW)
     assert [(row["send_id"], row["state"]) for row in world.all_rows()] == [
@@ -474,7 +476,7 @@ def test_a_refused_body_never_hides_a_send_of_the_same_id(world: World, rows: Se
     assert world.row("m-2")["words"] == "One. The id m-1 is taken by an earlier message, which stands."
 
 
-def test_a_refused_body_that_comes_again_is_one_row(world: World, rows: Sends) -> None:
+def test_a_refused_body_that_comes_again_is_one_row(world: World, rows: Claims) -> None:
     for _ in range(3):
         rows.refuse("order-1", "m-1", ["One."], "{}", now=NOW)
         rows.refuse("m-2", "m-2", ["One."], "[]", now=NOW)
@@ -482,13 +484,13 @@ def test_a_refused_body_that_comes_again_is_one_row(world: World, rows: Sends) -
 
 
 @pytest.mark.parametrize("character", ["x", "长", "\U0001f600"])
-def test_the_longest_body_fits_into_a_row(world: World, rows: Sends, character: str) -> None:
+def test_the_longest_body_fits_into_a_row(world: World, rows: Claims, character: str) -> None:
     faults = [f'"{character * 40}" is not a field of a send; the fields are {"x" * 80}.'] * 21
     rows.refuse("m-1", "m-1", faults, character * 1_000_000, now=NOW)
     assert len(world.row()["body"]) == 90_000
 
 
-def test_the_largest_part_fits_into_a_row(world: World, rows: Sends) -> None:
+def test_the_largest_part_fits_into_a_row(world: World, rows: Claims) -> None:
     mobiles = [f"137{number:08}" for number in range(10_000)] + [f"{n:03}" + "长" * 60 for n in range(500)]
     send = send_of(mobiles=mobiles, content="长" * 1_000)
     held = claim(rows, send=send)
@@ -498,7 +500,7 @@ def test_the_largest_part_fits_into_a_row(world: World, rows: Sends) -> None:
     assert len(world.row()["mobiles"]) == 10_000
 
 
-def test_a_row_of_nothing_but_unusable_mobiles_fits_too(world: World, rows: Sends) -> None:
+def test_a_row_of_nothing_but_unusable_mobiles_fits_too(world: World, rows: Claims) -> None:
     send = send_of(mobiles=[f"{number:04}" + "长" * 60 for number in range(1_000)])
     rows.note(send, send.parts[0], now=NOW)
     assert (world.row()["state"], len(world.row()["invalid_mobiles"])) == ("REJECTED", 1_000)
@@ -531,14 +533,14 @@ def test_content_can_be_left_out_of_every_row(world: World) -> None:
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_what_aws_raises_is_ours_and_quotes_nothing(world: World, rows: Sends, fault: Any) -> None:
+def test_what_aws_raises_is_ours_and_quotes_nothing(world: World, rows: Claims, fault: Any) -> None:
     held = claim(rows)
     for operation in ("PutItem", "UpdateItem", "TransactWriteItems"):
         Faults(world.dynamodb, operation, lambda _: fault)
     other = send_of(id="other")
     calls: tuple[Callable[[], object], ...] = (
         lambda: rows.note(other, PART, now=NOW),
-        lambda: rows.claim(other, PART, fresh="T2", claim="B", now=NOW),
+        lambda: rows.claim(other, PART, Bid("B", "T2"), now=NOW),
         lambda: settle(rows, held, ACCEPTED),
         lambda: rows.split(SEND, PART, held, INVALID, now=NOW),
         lambda: rows.give_up(SEND, PART, now=NOW),

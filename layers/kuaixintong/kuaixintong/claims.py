@@ -1,0 +1,197 @@
+"""A part's row from claim to result: what the ledger decides, written down under conditions.
+
+The loop is always the same: suppose how the row stands, let the ledger decide, write on the condition that it does
+stand so, and decide anew on what stands there if it does not. A new part therefore costs no read.
+
+A write that AWS's client repeats after a lost answer finds its own claim in the row, and knows it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from kuaixintong.core.errors import ClaimLost
+from kuaixintong.core.ledger import Busy, Finished, Lapse, Rule, Standing, State, Submit, next_step
+from kuaixintong.core.messages import Answer
+from kuaixintong.core.rows import Rows, digest_of
+from kuaixintong.core.sends import Part, Send
+from kuaixintong.stores.parts import Parts
+from kuaixintong.stores.table import Moved
+
+_TRIES = 3
+"""Decisions per claim: a row that other workers move three times under ours is busy by any name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The id belongs to a send with another payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A part that is this worker's until its lease runs out: the request may go out."""
+
+    submit: Submit
+    claim: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bid:
+    """A worker's wish to ask for a part: ``fresh`` is a timestamp never used before, ``cid`` who will be asked."""
+
+    claim: str
+    fresh: str = ""
+    cid: str | None = None
+
+
+class Claims:
+    """Takes parts for workers and writes down what came of them; safe between threads."""
+
+    def __init__(self, parts: Parts, rows: Rows) -> None:
+        self._parts = parts
+        self._rows = rows
+
+    # --- before a request ---------------------------------------------------------------------------------------
+
+    def note(self, send: Send, part: Part, *, now: datetime) -> Standing | Conflict | None:
+        """Write down a part that cannot be asked for yet; return what stands there if it is known already.
+
+        A part without usable mobiles is born ``REJECTED``.
+        """
+        try:
+            self._parts.create(self._rows.noted(send, part, now=now))
+        except Moved as moved:
+            standing = _standing(moved)
+            return standing if standing.fingerprint == send.fingerprint else Conflict()
+        return None
+
+    def claim(
+        self, send: Send, part: Part, bid: Bid, *, now: datetime, known: Standing | None = None
+    ) -> Claimed | Finished | Lapse | Busy | Conflict:
+        """Take a part for this worker, its timestamp written down: a fresh one, unless one is to be repeated.
+
+        ``known`` is the row if the caller has just seen it; without it, the first write supposes a new part and
+        learns otherwise from the failed condition. A part that may no longer be asked for is ended instead, and
+        the :class:`Lapse` returned.
+        """
+        standing = known
+        for _ in range(_TRIES):
+            if standing and standing.claim == bid.claim:  # our own write, whose answer AWS's client never saw
+                return _claimed_before(standing)
+            if standing and standing.fingerprint != send.fingerprint:
+                return Conflict()
+            step = next_step(standing, fresh=bid.fresh, now=now, expires=send.expires, cid=bid.cid)
+            if isinstance(step, Finished | Busy):
+                return step
+            try:
+                revision = self._advance(send, part, standing, step, bid, now)
+            except Moved as moved:
+                standing = _standing(moved)
+                continue
+            return step if isinstance(step, Lapse) else Claimed(step, bid.claim, revision)
+        return Busy(now)
+
+    def _advance(
+        self, send: Send, part: Part, standing: Standing | None, step: Submit | Lapse, bid: Bid, now: datetime
+    ) -> int:
+        """Write a step down, on the condition that the row stands as supposed; return its revision then."""
+        if isinstance(step, Lapse):
+            change = self._rows.lapsed(send, part, step, claim=bid.claim, now=now)
+        else:
+            change = self._rows.taken(step, claim=bid.claim, cid=bid.cid, now=now)
+        if standing is None:
+            self._parts.create(self._rows.born_moved(send, part, change, now=now))
+            return 1
+        self._parts.advance(send.send_id, part.name, change, seen=standing.revision)
+        return standing.revision + 1
+
+    # --- after a request ----------------------------------------------------------------------------------------
+
+    def settle(
+        self, send: Send, part: Part, held: Claimed, rule: Rule, answer: Answer | None, *, now: datetime
+    ) -> None:
+        """Write down what came back. Raises :class:`ClaimLost` if the part is no longer this worker's."""
+        change = self._rows.settled(part, held.submit, rule, answer, now=now)
+        try:
+            self._parts.settle(send.send_id, part.name, change, claim=held.claim, revision=held.revision)
+        except Moved as moved:
+            if _standing(moved).claim != held.claim:
+                raise _taken_over() from moved
+            # else: our own result, written by a try whose answer AWS's client never saw
+
+    def split(
+        self, send: Send, part: Part, held: Claimed, answer: Answer, *, now: datetime
+    ) -> dict[str, Standing]:
+        """Divide a part after a 310: in one transaction the halves come to be and the whole ceases to be sendable.
+
+        Returns how the halves stand, by name. Raises :class:`ClaimLost`.
+        """
+        whole = self._rows.divided(part, held.submit, answer, now=now)
+        halves = [self._rows.noted(send, half, now=now) for half in part.halves()]
+        try:
+            self._parts.divide(send.send_id, part.name, whole, halves, claim=held.claim, revision=held.revision)
+        except Moved as moved:
+            raise _taken_over() from moved
+        return {half["part"]: Standing.of(half) for half in halves}
+
+    def known(self, send_id: str) -> dict[str, Standing]:
+        """Return how all parts of a send stand, by name.
+
+        A part divided many times has hundreds of rows. One read of them replaces a failed write for each.
+        """
+        return {row["part"]: Standing.of(row) for row in self._parts.states(send_id)}
+
+    def give_up(self, send: Send, part: Part, *, now: datetime) -> None:
+        """Mark an unfinished part whose message goes to the dead-letter queue; the part itself stays as it is."""
+        standing = self.note(send, part, now=now)
+        if isinstance(standing, Conflict) or (standing and standing.state.final):
+            return
+        unfinished = [state for state in State if not state.final]
+        self._parts.mark(send.send_id, part.name, self._rows.given_up(now=now), states=unfinished)
+
+    # --- sends that are none ------------------------------------------------------------------------------------
+
+    def refuse(self, send_id: str, message_id: str, faults: Sequence[str], body: str, *, now: datetime) -> None:
+        """Write a ``REJECTED`` row for a body that is no send, under its own id or, if taken, the message's.
+
+        The row keeps the beginning of the body, so that nothing is lost by the refusal.
+        """
+        digest = digest_of(body)
+        standing = self._refused(send_id, body, " ".join(faults), digest, now)
+        if standing and standing.fingerprint != digest and send_id != message_id:
+            taken = f"The id {send_id} is taken by an earlier message, which stands."
+            self._refused(message_id, body, " ".join([*faults, taken]), digest, now)
+
+    def refuse_conflict(self, send: Send, message_id: str, body: str, *, now: datetime) -> None:
+        """Write a ``REJECTED`` row under the message's id for a body whose ``id`` another payload has taken."""
+        fault = (
+            f"id is {send.send_id}, which an earlier message with another payload has taken. What became of "
+            "that one stands, and this one is not sent: the same id means the same send. Enqueue this payload "
+            "under an id of its own."
+        )
+        self._refused(message_id, body, fault, send.fingerprint, now)
+
+    def _refused(self, send_id: str, body: str, words: str, digest: str, now: datetime) -> Standing | None:
+        try:
+            self._parts.create(self._rows.refused(send_id, body, words, digest, now=now))
+        except Moved as moved:
+            return _standing(moved)
+        return None
+
+
+def _claimed_before(row: Standing) -> Claimed | Finished:
+    if row.state.final:
+        return Finished(row.state)
+    submit = Submit(row.timestamp or "", row.uses, row.unanswered, row.attempts)
+    return Claimed(submit, row.claim or "", row.revision)
+
+
+def _standing(moved: Moved) -> Standing:
+    if moved.standing is None:
+        raise ClaimLost("The row has gone.") from moved
+    return Standing.of(moved.standing)
+
+
+def _taken_over() -> ClaimLost:
+    return ClaimLost("The part has been taken over by another worker.")

@@ -1,0 +1,183 @@
+"""What a part's row says, as a value: each decision of the ledger, turned into the attributes that it leaves.
+
+Stores carry these values to their table and know no state by name.
+
+A half, the child of a 310, is written without its mobiles until it comes to its end: a row is charged by its size
+at every write, and a part that is halved over and over would pay for its numbers each time. Until then its
+``positions`` say which mobiles of the first-level part are its own, and that part's row keeps the list as
+``divided``.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from kuaixintong.core import beijing
+from kuaixintong.core.change import Change
+from kuaixintong.core.codes import INVALID_NUMBERS
+from kuaixintong.core.ledger import ADVICE, Attention, Lapse, Rule, State, Submit, unanswered_after
+from kuaixintong.core.messages import Answer
+from kuaixintong.core.sends import InvalidMobile, Part, Send
+
+LONGEST_BODY = 90_000
+"""Characters of a refused body that are kept; a row holds 400 KB, and a character is at most four bytes."""
+
+type Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How a deployment writes rows of parts.
+
+    ``retention`` is how long a row lives after its last write; ``lease`` how long a claim keeps others away, which
+    has to be longer than a function can live. With ``store_content`` off, no text of a message is kept.
+    """
+
+    retention: timedelta
+    lease: timedelta
+    store_content: bool = True
+
+    # --- a row's birth ------------------------------------------------------------------------------------------
+
+    def noted(self, send: Send, part: Part, *, now: datetime) -> Row:
+        """A part that is written down before it is asked for. Without usable mobiles it is born ``REJECTED``."""
+        if part.mobiles:
+            return self._born(send, part, now) | {"state": State.WAITING}
+        words = "No mobile of this part is usable; invalid_mobiles says why."
+        return self._born(send, part, now) | {"state": State.REJECTED, "words": words}
+
+    def refused(self, send_id: str, body: str, words: str, fingerprint: str, *, now: datetime) -> Row:
+        """A body that is no send, or that asks for another's id. The beginning of it is kept."""
+        return {
+            "send_id": send_id,
+            "part": "1",
+            "parts": 1,
+            "state": State.REJECTED,
+            "words": words,
+            "body": body[:LONGEST_BODY] if self.store_content else None,
+            "fingerprint": fingerprint,
+            **self._dated(now),
+        }
+
+    def _born(self, send: Send, part: Part, now: datetime) -> Row:
+        lean = part.is_half
+        return {
+            "send_id": send.send_id,
+            "part": part.name,
+            "parts": len(send.parts),
+            "mobiles": None if lean else list(part.mobiles),
+            "positions": [part.start, part.start + len(part.mobiles)] if lean else None,
+            "invalid_mobiles": _listed(part.invalid_mobiles),
+            "content": send.content if self.store_content else None,
+            "at_time": send.at_time,
+            "daily_begin_time": send.daily_begin_time,
+            "daily_end_time": send.daily_end_time,
+            "valid_until": send.valid_until,
+            "fingerprint": send.fingerprint,
+            **self._dated(now),
+        }
+
+    # --- before a request ---------------------------------------------------------------------------------------
+
+    def taken(self, step: Submit, *, claim: str, cid: str | None, now: datetime) -> Change:
+        """The claim: the timestamp is written down before its request goes out."""
+        values = {
+            "cid": cid,
+            "state": State.SUBMITTING,
+            "timestamp": step.timestamp,
+            "uses": step.uses,
+            "unanswered": step.unanswered,
+            "attempts": step.attempts,
+            "claim": claim,
+            "lease_until": beijing.iso(now + self.lease),
+        }
+        return self._moved(values, now, attention=None)
+
+    def lapsed(self, send: Send, part: Part, lapse: Lapse, *, claim: str, now: datetime) -> Change:
+        """A part that may no longer be asked for."""
+        words = lapse.words or f"validUntil {send.valid_until} has passed."
+        values = {"state": lapse.state, "words": words, "claim": claim, **_its_mobiles(part)}
+        return self._moved(values, now, attention=lapse.attention, gone=("lease_until",))
+
+    def born_moved(self, send: Send, part: Part, change: Change, *, now: datetime) -> Row:
+        """A row that is born with its first change: a new part costs one write."""
+        given = {name: value for name, value in change.values.items() if value is not None}
+        return self._born(send, part, now) | given
+
+    # --- after a request ----------------------------------------------------------------------------------------
+
+    def settled(self, part: Part, submit: Submit, rule: Rule, answer: Answer | None, *, now: datetime) -> Change:
+        """The result of a request."""
+        values: Row = {"state": rule.state, "unanswered": unanswered_after(submit, answer)}
+        if answer:
+            values |= _told(answer)
+        if answer and rule.state is State.ACCEPTED:
+            values |= {"token": answer.token, "fee": answer.fee, "accepted_at": beijing.iso(now)}
+        if rule.state.final:
+            values |= _its_mobiles(part)
+        if answer and answer.state_code == INVALID_NUMBERS and rule.state is State.REJECTED:
+            values |= _named_alone(part, answer)
+        return self._moved(values, now, attention=rule.attention, gone=("lease_until",))
+
+    def divided(self, part: Part, submit: Submit, answer: Answer, *, now: datetime) -> Change:
+        """A part whose halves stand for it from now on."""
+        values: Row = {
+            "state": State.SPLIT,
+            "unanswered": unanswered_after(submit, answer),
+            "divided": None if part.is_half else list(part.mobiles),
+            **_told(answer),
+        }
+        return self._moved(values, now, attention=None, gone=("lease_until", "mobiles"))
+
+    @staticmethod
+    def given_up(*, now: datetime) -> Change:
+        """The mark of a part whose message goes to the dead-letter queue; the part itself stays as it is.
+
+        No revision is taken: another copy of the message may hold the part, and its result must still fit.
+        """
+        return Change({**_attention(Attention.GAVE_UP), "updated_at": beijing.iso(now)})
+
+    # --- times --------------------------------------------------------------------------------------------------
+
+    def _moved(
+        self, values: Mapping[str, Any], now: datetime, *, attention: Attention | None, gone: tuple[str, ...] = ()
+    ) -> Change:
+        dated = {"updated_at": beijing.iso(now), "expires_at": self._expiry(now)}
+        stale = () if attention else ("attention", "advice")
+        return Change({**values, **_attention(attention), **dated}, gone=(*gone, *stale), added={"revision": 1})
+
+    def _dated(self, now: datetime) -> Row:
+        stamp = beijing.iso(now)
+        return {"revision": 1, "created_at": stamp, "updated_at": stamp, "expires_at": self._expiry(now)}
+
+    def _expiry(self, now: datetime) -> int:
+        return int((now + self.retention).timestamp())
+
+
+def digest_of(body: str) -> str:
+    """Return what stands in for the fingerprint of a body that is no send."""
+    return hashlib.sha256(body.encode()).hexdigest()[:32]
+
+
+def _told(answer: Answer) -> Row:
+    return {"code": answer.state_code, "words": answer.message or answer.meaning.meaning}
+
+
+def _its_mobiles(part: Part) -> Row:
+    return {"mobiles": list(part.mobiles)} if part.is_half else {}
+
+
+def _named_alone(part: Part, answer: Answer) -> Row:
+    """A number that stands alone and is refused as a number (310): it moves to where the unusable ones are."""
+    reason = f"{INVALID_NUMBERS} {answer.meaning.meaning}"
+    return {"mobiles": [], "invalid_mobiles": _listed([InvalidMobile(part.mobiles[0], reason)])}
+
+
+def _listed(invalid: Sequence[InvalidMobile]) -> list[dict[str, str]] | None:
+    return [{"mobile": each.mobile, "reason": each.reason} for each in invalid] or None
+
+
+def _attention(attention: Attention | None) -> Row:
+    return {"attention": attention, "advice": ADVICE[attention]} if attention else {}

@@ -1,0 +1,54 @@
+"""When a message comes back: how long to wait after what, and which times are over.
+
+Pure, like the ledger beside it: the time and a number between 0 and 1 come in, seconds come out.
+"""
+
+from datetime import datetime, timedelta
+
+from kuaixintong.core import beijing
+
+LONGEST_BACKOFF = 900.0
+"""Seconds between two tries of a message at the most."""
+
+SOON = 1.0
+"""Seconds until a try that waits for nothing in particular."""
+
+_FIRST_BACKOFF = 2.0
+
+_AFTER_A_PAUSE = 3.0
+"""Seconds, for each receive so far, over which the messages of a pause come back: soon after a short one, and not
+all at once after a long one, so that few lose the race for the probe and an outage does not use up receives."""
+
+_LONGEST_AFTER_A_PAUSE = 60.0
+
+_ON_ITS_WAY = timedelta(seconds=5)
+"""A time for sending this near can pass before the platform reads it, by its clock; it would be refused (330)."""
+
+
+def backoff(tries: int, chance: float) -> float:
+    """Return seconds until the next try: doubling with each, less up to half by ``chance`` (0 to 1)."""
+    whole = min(_FIRST_BACKOFF * 2.0 ** min(tries - 1, 16), LONGEST_BACKOFF)
+    return whole * (1 - chance / 2)
+
+
+def after_pause(until: datetime, *, now: datetime, receives: int, chance: float) -> float:
+    """Return seconds until a message comes back from a pause: its end, and up to a minute after it."""
+    spread = min(_AFTER_A_PAUSE * receives, _LONGEST_AFTER_A_PAUSE)
+    return max((until - now).total_seconds() + chance * spread, 0)
+
+
+def after_lease(until: datetime, *, now: datetime) -> float:
+    """Return seconds until another worker's lease has run out for certain."""
+    return max((until - now).total_seconds(), 0) + SOON
+
+
+def in_time(delay: float, expires: datetime | None, *, now: datetime) -> float:
+    """Return ``delay``, but no more than to just after ``validUntil``, so that the row says so when it is."""
+    if expires is None:
+        return delay
+    return min(delay, max((expires - now).total_seconds() + SOON, 0))
+
+
+def still_to_come(at_time: str | None, *, now: datetime) -> bool:
+    """Return whether ``atTime`` is handed to the platform: a time that has passed means "at once"."""
+    return at_time is not None and beijing.parse(at_time) > now + _ON_ITS_WAY

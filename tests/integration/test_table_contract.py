@@ -1,0 +1,27 @@
+"""The table and its twin: DynamoDB's rules, in moto and in memory. ``e2e`` asks the emulator the same."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kuaixintong.stores.table import Table
+from tests.memory_table import MemoryTable
+from tests.table_contract import CHECKS, Check, a_repeated_transaction_is_one
+
+if TYPE_CHECKING:
+    from tests.world import World
+
+
+@pytest.fixture(params=["moto", "memory"])
+def table(request: pytest.FixtureRequest) -> Table:
+    if request.param == "memory":
+        return MemoryTable("SendsTable")
+    world: World = request.getfixturevalue("world")
+    return world.table("SendsTable")
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_table_keeps_dynamodbs_rules(table: Table, check: Check) -> None:
+    if check is a_repeated_transaction_is_one and not isinstance(table, MemoryTable):
+        pytest.skip("moto does not know a transaction's token; the emulator does")
+    check(table)

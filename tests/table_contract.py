@@ -1,0 +1,171 @@
+"""What the stores rely on, asked of every :class:`~kuaixintong.stores.table.Table` alike.
+
+DynamoDB's own rules, so that the twin in memory, moto and the emulator cannot drift apart unseen.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from boto3.dynamodb.conditions import Attr
+
+from kuaixintong.core.change import Change
+from kuaixintong.stores.table import Moved, Put, Table, Update
+
+type Check = Callable[[Table], None]
+
+KEY = {"send_id": "s", "part": "1"}
+ROW = KEY | {"state": "WAITING", "revision": 1, "mobiles": ["13700000000"], "unset": None}
+STORED = {name: value for name, value in ROW.items() if value is not None}
+
+
+def a_row_comes_back_as_it_was_put(table: Table) -> None:
+    table.put(ROW)
+    assert table.get(KEY) == STORED
+
+
+def a_row_that_is_not_there_is_none(table: Table) -> None:
+    assert table.get(KEY) is None
+
+
+def a_put_whose_condition_fails_tells_what_stands_there(table: Table) -> None:
+    table.put(ROW)
+    with pytest.raises(Moved) as moved:
+        table.put(ROW | {"revision": 9}, only_if=Attr("send_id").not_exists())
+    assert moved.value.standing == STORED
+    assert table.get(KEY) == STORED
+
+
+def an_update_whose_condition_fails_tells_what_stands_there(table: Table) -> None:
+    table.put(ROW)
+    with pytest.raises(Moved) as moved:
+        table.update(KEY, Change({"state": "ACCEPTED"}), only_if=Attr("revision").eq(2))
+    assert moved.value.standing == STORED
+    assert table.get(KEY) == STORED
+
+
+def an_update_that_expects_a_row_finds_none(table: Table) -> None:
+    with pytest.raises(Moved) as moved:
+        table.update(KEY, Change({"state": "ACCEPTED"}), only_if=Attr("revision").eq(1))
+    assert moved.value.standing is None
+    assert table.get(KEY) is None
+
+
+def an_update_sets_removes_and_counts(table: Table) -> None:
+    table.put(ROW)
+    change = Change({"state": "ACCEPTED", "token": "376", "fee": None}, gone=("mobiles",), added={"revision": 1})
+    after = table.update(KEY, change, only_if=Attr("revision").eq(1), answer=True)
+    assert after == table.get(KEY) == KEY | {"state": "ACCEPTED", "token": "376", "revision": 2}
+
+
+def an_update_without_a_condition_makes_the_row(table: Table) -> None:
+    assert table.update(KEY, Change({"state": "X"}, added={"revision": 5}), answer=True) == KEY | {
+        "state": "X",
+        "revision": 5,
+    }
+
+
+def a_removal_of_what_is_not_there_does_nothing(table: Table) -> None:
+    table.put(ROW)
+    assert table.update(KEY, Change(gone=("lease_until",)), answer=True) == STORED
+
+
+CONDITIONS = [
+    (Attr("revision").eq(1), True),
+    (Attr("revision").eq(2), False),
+    (Attr("revision").ne(2), True),
+    (Attr("absent").ne(2), True),
+    (Attr("absent").eq(2), False),
+    (Attr("absent").lt(2), False),
+    (Attr("revision").lt(2), True),
+    (Attr("revision").lt(1), False),
+    (Attr("revision").lte(1), True),
+    (Attr("revision").gt(0), True),
+    (Attr("revision").gte(2), False),
+    (Attr("state").is_in(["WAITING", "SUBMITTING"]), True),
+    (Attr("state").is_in(["ACCEPTED"]), False),
+    (Attr("absent").not_exists(), True),
+    (Attr("absent").exists(), False),
+    (Attr("absent").not_exists() | Attr("revision").eq(5), True),
+    (Attr("state").eq("WAITING") & Attr("revision").eq(5), False),
+    (~Attr("state").eq("WAITING"), False),
+]
+
+
+def conditions_mean_what_dynamodb_means(table: Table) -> None:
+    for condition, holds in CONDITIONS:
+        table.put(ROW)
+        try:
+            table.update(KEY, Change({"mark": 1}), only_if=condition)
+        except Moved:
+            assert not holds, condition.get_expression()
+        else:
+            assert holds, condition.get_expression()
+
+
+def a_transaction_writes_all(table: Table) -> None:
+    table.put(ROW)
+    half = KEY | {"part": "1.1", "state": "WAITING"}
+    whole = Update(KEY, Change({"state": "SPLIT"}, gone=("mobiles",)), Attr("revision").eq(1))
+    table.transact([whole, Put(half, Attr("send_id").not_exists())], token="t-1")
+    assert [row["state"] for row in table.query("send_id", "s")] == ["SPLIT", "WAITING"]
+
+
+def a_transaction_whose_condition_fails_writes_nothing(table: Table) -> None:
+    table.put(ROW)
+    half = KEY | {"part": "1.1", "state": "WAITING"}
+    whole = Update(KEY, Change({"state": "SPLIT"}), Attr("revision").eq(7))
+    with pytest.raises(Moved) as moved:
+        table.transact([Put(half), whole], token="t-2")
+    assert moved.value.standing is None
+    assert list(table.query("send_id", "s")) == [STORED]
+
+
+def a_repeated_transaction_is_one(table: Table) -> None:
+    table.put(ROW)
+    writes = [Update(KEY, Change(added={"revision": 1}), Attr("revision").eq(1))]
+    table.transact(writes, token="t-3")
+    table.transact(writes, token="t-3")
+    assert (table.get(KEY) or {})["revision"] == 2
+
+
+def rows_come_in_the_order_of_the_sort_key_and_of_one_partition(table: Table) -> None:
+    for part in ("2", "1", "1.2", "1.1", "10"):
+        table.put(KEY | {"part": part, "state": "WAITING"})
+    table.put({"send_id": "other", "part": "1"})
+    rows = list(table.query("send_id", "s", fields=("part",), consistent=True))
+    assert rows == [{"part": part} for part in ("1", "1.1", "1.2", "10", "2")]
+
+
+def a_sparse_index_holds_the_rows_that_have_its_keys(table: Table) -> None:
+    table.put(ROW | {"token": "376"})
+    table.put(KEY | {"part": "2"})
+    assert [row["part"] for row in table.query("token", "376", index="by-token")] == ["1"]
+    assert list(table.query("token", "377", index="by-token")) == []
+
+
+def what_is_handed_out_is_nobodys_to_change(table: Table) -> None:
+    mine: dict[str, Any] = KEY | {"mobiles": ["13700000000"]}
+    table.put(mine)
+    mine["mobiles"].append("x")
+    (table.get(KEY) or {})["mobiles"].append("y")
+    assert (table.get(KEY) or {})["mobiles"] == ["13700000000"]
+
+
+CHECKS: list[Check] = [
+    a_row_comes_back_as_it_was_put,
+    a_row_that_is_not_there_is_none,
+    a_put_whose_condition_fails_tells_what_stands_there,
+    an_update_whose_condition_fails_tells_what_stands_there,
+    an_update_that_expects_a_row_finds_none,
+    an_update_sets_removes_and_counts,
+    an_update_without_a_condition_makes_the_row,
+    a_removal_of_what_is_not_there_does_nothing,
+    conditions_mean_what_dynamodb_means,
+    a_transaction_writes_all,
+    a_transaction_whose_condition_fails_writes_nothing,
+    a_repeated_transaction_is_one,
+    rows_come_in_the_order_of_the_sort_key_and_of_one_partition,
+    a_sparse_index_holds_the_rows_that_have_its_keys,
+    what_is_handed_out_is_nobodys_to_change,
+]
