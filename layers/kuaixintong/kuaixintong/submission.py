@@ -251,8 +251,11 @@ class _Errand:
 
     def _try(self, part: Part) -> State | Again | None:
         """Ask for a part once, if it may be asked for now; ``None`` means: once more, at once."""
-        if self._send.expires and self._send.expires <= self._now():
-            return self._lapse(part)
+        now = self._now()
+        if self._send.expires and self._send.expires <= now:
+            # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is
+            # busy.
+            return self._not_ours(self._claim(part, Bid(_new_claim()), now))
         match self._ticket():
             case Paused() as pause:
                 return self._wait(part, pause)
@@ -274,10 +277,6 @@ class _Errand:
             return Again(SOON, "out of time")
         return ticket
 
-    def _lapse(self, part: Part) -> State | Again:
-        # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is busy.
-        return self._not_ours(self._claim(part, Bid(_new_claim())))
-
     def _wait(self, part: Part, pause: Paused) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
         standing = self._note(part)
@@ -293,9 +292,9 @@ class _Errand:
 
     # --- one request --------------------------------------------------------------------------------------------
 
-    def _claim(self, part: Part, bid: Bid) -> Claimed | Finished | Lapse | Busy | Conflict:
+    def _claim(self, part: Part, bid: Bid, now: datetime) -> Claimed | Finished | Lapse | Busy | Conflict:
         known = self._seen.pop(part.name, None)
-        return self._desk.claims.claim(self._send, part, bid, now=self._now(), known=known)
+        return self._desk.claims.claim(self._send, part, bid, now=now, known=known)
 
     def _ask(self, part: Part, ticket: Ticket) -> State | Again | None:
         """Send one request and write down its answer; ``None`` as above."""
@@ -303,7 +302,7 @@ class _Errand:
         trouble: Trouble | None = None
         admission = self._desk.admission
         try:
-            held = self._claim(part, Bid(_new_claim(), ticket.timestamp, ticket.credentials.cid))
+            held = self._claim(part, Bid(_new_claim(), ticket.timestamp, ticket.credentials.cid), self._now())
             if not isinstance(held, Claimed):
                 return self._not_ours(held)
             answer = self._answer(part, held, ticket)
