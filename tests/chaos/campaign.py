@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from kuaixintong.core.codec import decode_answer, encode
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.errors import NoAnswer, Unanswered
 from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.submission import QueueMessage, Submitter
 from local.simulator.platform import Platform
@@ -185,10 +185,10 @@ class Wire:
         fault = self._fault.own if isinstance(self._fault, Overtaken) else self._fault
         match fault:
             case LostRequest():
-                raise NoAnswer("lost on the way")
+                raise NoAnswer("lost on the way", Unanswered.RESET)
             case LateRequest(deliveries):
                 self._run.hold(fields, deliveries)
-                raise NoAnswer("held up on the way")
+                raise NoAnswer("held up on the way", Unanswered.RESET)
             case Answered(code):
                 return decode_answer(self._run.act(fields, instead=code))
         body = self._run.act(fields)
@@ -196,7 +196,7 @@ class Wire:
             case KillAfterActing():
                 self.die()
             case LostAnswer():
-                raise NoAnswer("lost on the way back")
+                raise NoAnswer("lost on the way back", Unanswered.RESET)
             case GarbledAnswer():
                 body = body[: len(body) // 2]
         return decode_answer(body)

@@ -11,7 +11,7 @@ import pytest
 from functions.balance import handler
 from kuaixintong.account_check import AccountCheck
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import CredentialsUnusable, NoAnswer
+from kuaixintong.core.errors import CredentialsUnusable, NoAnswer, Unanswered
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
 from tests.receiving import Context, metrics
@@ -32,7 +32,7 @@ class Silence:
     """A platform that does not answer."""
 
     def ask(self, *_: object) -> Any:
-        raise NoAnswer("timed out")
+        raise NoAnswer("timed out", Unanswered.TIMED_OUT)
 
 
 def check(world: World, platform: Any = None) -> tuple[dict[str, float], list[dict[str, Any]]]:

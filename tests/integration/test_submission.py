@@ -17,7 +17,7 @@ import pytest
 from kuaixintong.core.codec import decode_answer, encode
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import NoAnswer, StoreUnavailable
+from kuaixintong.core.errors import NoAnswer, StoreUnavailable, Unanswered
 from kuaixintong.core.ledger import ADVICE, Attention, State
 from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.core.schedule import LONGEST_BACKOFF, backoff
@@ -55,12 +55,12 @@ class Line(DirectLine):
                 return decode_answer(outcome.answer.body)
             case "lost":
                 self.act(fields)
-                raise NoAnswer("lost on the way back")
+                raise NoAnswer("lost on the way back", Unanswered.RESET)
             case "never":
-                raise NoAnswer("lost on the way")
+                raise NoAnswer("lost on the way", Unanswered.RESET)
             case "held":
                 self.held.append(fields)
-                raise NoAnswer("held up on the way")
+                raise NoAnswer("held up on the way", Unanswered.RESET)
             case fate if callable(fate):
                 fate()
         return decode_answer(self.act(fields))

@@ -8,7 +8,7 @@ from moto import mock_aws
 
 from kuaixintong.core.codec import decode_answer, encode
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.errors import NoAnswer, Unanswered
 from kuaixintong.core.masking import mask_all
 from kuaixintong.core.messages import Answer, Login, SendSm
 from tests.chaos.campaign import Cut
@@ -36,7 +36,7 @@ class Line:
         instead = step if isinstance(step, int) else None
         answer = self._world.platform.receive(fields, self._world.now, instead=instead).answer.body
         if step == "lost":
-            raise NoAnswer("lost on the way back")
+            raise NoAnswer("lost on the way back", Unanswered.RESET)
         return decode_answer(answer)
 
 

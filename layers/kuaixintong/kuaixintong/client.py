@@ -13,7 +13,7 @@ from urllib3.util import Retry
 
 from kuaixintong.core.codec import LONGEST_ANSWER, decode_answer, encode
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.errors import NoAnswer, Unanswered
 from kuaixintong.core.messages import Answer, Login, SendSm
 
 _CONTENT_TYPE = "application/x-www-form-urlencoded; charset=UTF-8"
@@ -63,11 +63,15 @@ class PlatformClient:
                 stream=True,
             ) as response:
                 if response.status_code != requests.codes.ok:
-                    raise NoAnswer(f"The platform answered with HTTP status {response.status_code}.")
+                    raise NoAnswer(
+                        f"The platform answered with HTTP status {response.status_code}.",
+                        Unanswered.HTTP_STATUS,
+                        status=response.status_code,
+                    )
                 return decode_answer(_read(response, deadline))
         except (requests.RequestException, HTTPError, OSError) as error:
             # The class alone: the error's text can carry the address and pieces of the request.
-            raise NoAnswer(f"No answer from the platform: {type(error).__name__}.") from error
+            raise NoAnswer(f"No answer from the platform: {type(error).__name__}.", Unanswered.RESET) from error
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
@@ -77,7 +81,7 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     while chunk := response.raw.read1(_CHUNK, decode_content=True):
         body += chunk
         if len(body) > LONGEST_ANSWER:
-            raise NoAnswer(f"The answer is longer than {LONGEST_ANSWER} bytes.")
+            raise NoAnswer(f"The answer is longer than {LONGEST_ANSWER} bytes.", Unanswered.UNREADABLE)
         if time.monotonic() > deadline:
-            raise NoAnswer("The answer did not end in time.")
+            raise NoAnswer("The answer did not end in time.", Unanswered.TIMED_OUT)
     return bytes(body)

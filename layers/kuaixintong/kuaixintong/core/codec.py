@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.errors import NoAnswer, Unanswered
 from kuaixintong.core.messages import Answer, Login, SendSm
 
 LONGEST_ANSWER = 65_536
@@ -65,12 +65,12 @@ def decode_answer(body: bytes) -> Answer:
     try:
         values = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        raise NoAnswer("The answer is no JSON text in UTF-8.") from None
+        raise NoAnswer("The answer is no JSON text in UTF-8.", Unanswered.UNREADABLE) from None
     if not isinstance(values, dict):
-        raise NoAnswer("The answer is no JSON object.")
+        raise NoAnswer("The answer is no JSON object.", Unanswered.UNREADABLE)
     state_code = _whole(values.get("stateCode"))
     if state_code is None:
-        raise NoAnswer("The answer has no readable stateCode.")
+        raise NoAnswer("The answer has no readable stateCode.", Unanswered.UNREADABLE)
     return Answer(
         state_code=state_code,
         message=_text(values.get("message")),

@@ -17,6 +17,7 @@
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 
 class KuaixintongError(Exception):
@@ -70,8 +71,35 @@ class ClaimLost(TryLater):
     """A result could not be written, because the claim it belongs to is no longer the row's."""
 
 
-class NoAnswer(KuaixintongError):
-    """No readable answer came: refused, reset, timed out, HTTP status not 200, body unreadable.
+class Unanswered(StrEnum):
+    """Why there was no answer; the value is what a log line and a metric carry."""
 
-    The platform may have acted on the request, so it counts as unanswered (contract, section 2).
+    NAME_NOT_FOUND = "name not found"
+    REFUSED = "connection refused"
+    CONNECT_TIMEOUT = "no connection in time"
+    NO_CONNECTION = "no connection"  # any other trouble before there was one, such as no route
+    CERTIFICATE = "certificate refused"  # by us: the platform could not prove who it is
+    TLS = "tls"  # whatever else goes wrong with TLS, before the request or after it
+    RESET = "reset"  # closed or reset by the other side
+    TIMED_OUT = "timed out"
+    HTTP_STATUS = "http status"
+    UNREADABLE = "unreadable"
+
+
+class NoAnswer(KuaixintongError):
+    """No readable answer came.
+
+    ``left`` is false only if the request provably never left: the name was not found, no connection was made, or
+    we refused the server's certificate, before the first byte of the request was handed over. It is known from
+    where it happened, never from an exception's class. In every other case the platform may have acted on the
+    request, so it counts as unanswered (contract, section 2).
+
+    ``reason`` says why, ``status`` is the HTTP status where that is the reason. The error's text is a sentence for
+    the log and for the part's ``words``: no address, no secret, nothing of the request or of the answer.
     """
+
+    def __init__(self, words: str, reason: Unanswered, *, left: bool = True, status: int | None = None) -> None:
+        super().__init__(words)
+        self.reason = reason
+        self.left = left
+        self.status = status
