@@ -64,6 +64,8 @@ class DirectLine:
         self._clock = clock
         self.requests: list[dict[str, Any]] = []
 
+    address = "direct"
+
     def ask(self, request: Login | SendSm, credentials: PlatformCredentials, timestamp: str) -> Answer:
         fields = encode(request, credentials, timestamp)
         self.requests.append(json.loads(fields["message"]))
@@ -81,6 +83,7 @@ class World:
     settings: Settings = field(default_factory=lambda: Settings(cid=CID, uid=UID, pwd=PWD, balance=10_000_000))
     receive_limit: int = 500
     store_content: bool = True
+    repeat_within: timedelta = timedelta(minutes=60)
     now: datetime = START
     queue: PaperQueue = field(default_factory=PaperQueue)
 
@@ -141,7 +144,7 @@ class World:
 
     def rows(self, lease: timedelta = LEASE) -> Rows:
         """How this world's rows are written."""
-        return Rows(timedelta(days=180), lease, self.store_content)
+        return Rows(timedelta(days=180), lease, self.store_content, self.repeat_within)
 
     # --- what a test does ---------------------------------------------------------------------------------------
 
@@ -165,9 +168,14 @@ class World:
         """Move the clock by a ``timedelta``."""
         self.now += timedelta(**length)
 
-    def change_secret(self, pwd: str) -> None:
+    def change_secret(self, pwd: str, **others: str) -> None:
         """Rotate the platform secret on our side alone."""
-        self.secrets.put_secret_value(SecretId=self.secret_arn, SecretString=json.dumps(SECRET | {"pwd": pwd}))
+        text = json.dumps(SECRET | {"pwd": pwd, **others})
+        self.secrets.put_secret_value(SecretId=self.secret_arn, SecretString=text)
+
+    def open_platform(self, **settings: Any) -> Platform:
+        """A platform that knows nothing of what another has seen."""
+        return Platform(self.settings.changed(settings))
 
     # --- what a test looks at -----------------------------------------------------------------------------------
 
@@ -192,10 +200,16 @@ class World:
 
 
 class PaperSecrets:
-    """As much of Secrets Manager as a secret that never changes needs."""
+    """As much of Secrets Manager as one secret needs."""
+
+    def __init__(self) -> None:
+        self.versions = [json.dumps(SECRET)]
 
     def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803  # boto3's word
-        return {"SecretString": json.dumps(SECRET), "VersionId": SecretId}
+        return {"SecretString": self.versions[-1], "VersionId": f"v{len(self.versions)}"}
+
+    def put_secret_value(self, SecretId: str, SecretString: str) -> None:  # noqa: N803
+        self.versions.append(SecretString)
 
 
 @dataclass

@@ -152,6 +152,8 @@ class Killed(BaseException):
 class Wire:
     """Every call of one worker to anything outside, counted: the place where faults happen."""
 
+    address = "direct"
+
     def __init__(self, run: "Run", fault: Fault) -> None:
         self._run = run
         self._fault = fault

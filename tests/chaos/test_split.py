@@ -20,6 +20,8 @@ VISIBILITY = timedelta(seconds=360)
 class KilledAt:
     """A worker that dies at its n-th request, before it leaves: the claim is written, nothing is asked."""
 
+    address = "direct"
+
     def __init__(self, world: World, request: int | None) -> None:
         self._world = world
         self._request = request

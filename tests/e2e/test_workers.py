@@ -37,6 +37,7 @@ def workers(deployment: Deployment, platform: RunningSimulator) -> Iterator[list
         lease=90,
         retention=timedelta(days=30),
         store_content=True,
+        repeat_within=timedelta(minutes=60),
         connect_timeout=3,
         answer_timeout=10,
     )

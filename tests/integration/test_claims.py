@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from kuaixintong.claims import Bid, Claimed, Claims, Conflict
+from kuaixintong.claims import Claimed, Claims, Conflict
 from kuaixintong.core import sends
 from kuaixintong.core.errors import ClaimLost, StoreUnavailable
-from kuaixintong.core.ledger import ADVICE, Attention, Busy, Finished, Lapse, Outcome, State, Submit, rule_for
+from kuaixintong.core.ledger import ADVICE, Attention, Bid, Busy, Finished, Lapse, Outcome, State, Submit, rule_for
 from kuaixintong.core.messages import Answer
 from kuaixintong.core.rows import Rows
 from kuaixintong.core.sends import Part, Send
@@ -53,8 +53,12 @@ def claim(rows: Claims, name: str = "A", *, fresh: str = "T1", now: Any = NOW, s
 
 
 def settle(rows: Claims, held: Claimed, answer: Answer | None, *, part: Part = PART, now: Any = NOW) -> None:
-    rule = rule_for(Outcome(answer, held.submit.uses == 1, len(part.mobiles)))
-    rows.settle(SEND, part, held, rule, answer, now=now)
+    outcome = came(answer, part, first_use=held.submit.uses == 1)
+    rows.settle(SEND, part, held, rule_for(outcome), outcome, now=now)
+
+
+def came(answer: Answer | None, part: Part = PART, *, first_use: bool = True) -> Outcome:
+    return Outcome(answer, first_use, len(part.mobiles))
 
 
 def lost(*calls: int) -> Callable[[int], Exception | None]:
@@ -67,7 +71,7 @@ def lost(*calls: int) -> Callable[[int], Exception | None]:
 
 def test_a_claim_writes_the_timestamp_down_before_anything_goes_out(world: World, rows: Claims) -> None:
     held = claim(rows)
-    assert held == Claimed(Submit("T1", uses=1, unanswered=1, attempts=1), "A", revision=1)
+    assert held == Claimed(Submit("T1", uses=1, unanswered=1, attempts=1, asked_at=NOW), "A", revision=1)
     assert world.row() == {
         "send_id": "m-1",
         "part": "1",
@@ -83,6 +87,8 @@ def test_a_claim_writes_the_timestamp_down_before_anything_goes_out(world: World
         "claim": "A",
         "revision": 1,
         "lease_until": "2026-11-23T12:01:30.000+08:00",
+        "asked_at": "2026-11-23T12:00:00.000+08:00",
+        "with_at_time": False,
         "created_at": "2026-11-23T12:00:00.000+08:00",
         "updated_at": "2026-11-23T12:00:00.000+08:00",
         "expires_at": int((NOW + timedelta(days=180)).timestamp()),
@@ -106,21 +112,21 @@ def test_a_claim_goes_by_what_the_row_says_and_not_by_what_was_seen_of_it(rows: 
 def test_a_part_whose_worker_died_is_taken_over_with_its_timestamp(rows: Claims) -> None:
     claim(rows, "A")
     held = claim(rows, "B", fresh="T2", now=AFTER_LEASE)
-    assert held == Claimed(Submit("T1", uses=2, unanswered=2, attempts=2), "B", revision=2)
+    assert held == Claimed(Submit("T1", uses=2, unanswered=2, attempts=2, asked_at=NOW), "B", revision=2)
 
 
 @pytest.mark.parametrize("answer", [BUSY, BALANCE_SHORT])
 def test_an_answered_timestamp_is_retired(world: World, rows: Claims, answer: Answer) -> None:
     settle(rows, claim(rows, "A"), answer)
     assert (world.row()["state"], world.row()["unanswered"]) == ("WAITING", 0)
-    assert claim(rows, "B", fresh="T2").submit == Submit("T2", uses=1, unanswered=1, attempts=2)
+    assert claim(rows, "B", fresh="T2").submit == Submit("T2", uses=1, unanswered=1, attempts=2, asked_at=NOW)
 
 
 def test_a_timestamp_with_a_lost_answer_is_not_retired_by_a_later_one(rows: Claims) -> None:
     claim(rows, "A")
     settle(rows, claim(rows, "B", now=AFTER_LEASE), BUSY, now=AFTER_LEASE)
     held = claim(rows, "C", fresh="T3", now=AFTER_LEASE)
-    assert held.submit == Submit("T1", uses=3, unanswered=2, attempts=3)
+    assert held.submit == Submit("T1", uses=3, unanswered=2, attempts=3, asked_at=NOW)
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, Answer(320), Answer(999)])
@@ -142,7 +148,7 @@ def test_another_payload_under_the_id_is_a_conflict(rows: Claims) -> None:
 
 def test_our_own_repeated_put_is_a_claim_and_not_somebody_elses(world: World, rows: Claims) -> None:
     faults = Faults(world.dynamodb, "PutItem", lost(0), after=True)
-    assert claim(rows).submit == Submit("T1", uses=1, unanswered=1, attempts=1)
+    assert claim(rows).submit == Submit("T1", uses=1, unanswered=1, attempts=1, asked_at=NOW)
     assert faults.calls == 2
     assert world.row()["revision"] == 1
 
@@ -151,7 +157,7 @@ def test_our_own_repeated_update_is_a_claim_too(world: World, rows: Claims) -> N
     settle(rows, claim(rows), BUSY)
     faults = Faults(world.dynamodb, "UpdateItem", lost(0), after=True)
     held = claim(rows, "B", fresh="T2")
-    assert held == Claimed(Submit("T2", uses=1, unanswered=1, attempts=2), "B", revision=3)
+    assert held == Claimed(Submit("T2", uses=1, unanswered=1, attempts=2, asked_at=NOW), "B", revision=3)
     assert faults.failed == 1
     settle(rows, held, ACCEPTED)
     assert world.row()["state"] == "ACCEPTED"
@@ -183,7 +189,7 @@ def test_our_own_repeated_split_is_one(world: World, rows: Claims) -> None:
     )
     faults = Faults(world.dynamodb, "TransactWriteItems", lost(0), after=True)
     with suppress(ClaimLost):  # DynamoDB knows the token and says yes again; moto does not
-        rows.split(SEND, PART, held, INVALID, now=NOW)
+        rows.split(SEND, PART, held, came(INVALID), now=NOW)
     assert (faults.calls, sent) == (2, [held.claim])
     assert [(row["part"], row["state"]) for row in world.all_rows()] == [
         ("1", "SPLIT"),
@@ -232,7 +238,8 @@ def test_no_answer_leaves_the_row_submitting_and_frees_it(world: World, rows: Cl
 def test_a_number_that_stands_alone_and_is_refused_moves_to_the_invalid_ones(world: World, rows: Claims) -> None:
     alone = send_of(mobiles=["13708600860"])
     held = claim(rows, send=alone)
-    rows.settle(alone, alone.parts[0], held, rule_for(Outcome(INVALID, True, 1)), INVALID, now=NOW)
+    refused = came(INVALID, alone.parts[0])
+    rows.settle(alone, alone.parts[0], held, rule_for(refused), refused, now=NOW)
     assert (world.row()["state"], world.row()["mobiles"]) == ("REJECTED", [])
     assert world.row()["invalid_mobiles"] == [{"mobile": "13708600860", "reason": "310 包含无效号码"}]
 
@@ -244,7 +251,7 @@ def test_a_worker_that_was_given_up_for_dead_writes_nothing(world: World, rows: 
     with pytest.raises(ClaimLost):
         settle(rows, late, ACCEPTED, now=AFTER_LEASE)
     with pytest.raises(ClaimLost):
-        rows.split(SEND, PART, late, INVALID, now=AFTER_LEASE)
+        rows.split(SEND, PART, late, came(INVALID), now=AFTER_LEASE)
     assert world.all_rows() == before
     settle(rows, held, BUSY, now=AFTER_LEASE)
     assert world.row()["unanswered"] == 1  # the late worker's request is still unanswered, for all we know
@@ -256,7 +263,7 @@ def test_nor_does_it_after_the_other_has_finished(world: World, rows: Claims) ->
     with pytest.raises(ClaimLost):
         settle(rows, late, BUSY, now=AFTER_LEASE)
     with pytest.raises(ClaimLost):
-        rows.split(SEND, PART, late, INVALID, now=AFTER_LEASE)
+        rows.split(SEND, PART, late, came(INVALID), now=AFTER_LEASE)
     assert (world.row()["state"], len(world.all_rows())) == ("ACCEPTED", 1)
 
 
@@ -275,7 +282,7 @@ def test_a_result_for_a_row_that_has_expired_from_the_table_is_not_written(world
 def test_a_split_moves_every_number_into_exactly_one_half(world: World, rows: Claims) -> None:
     send = send_of(mobiles=["13700000001", "13700000002", "13700000003", "bad"], atTime="2026-12-01 12:00:00")
     (part,) = send.parts
-    rows.split(send, part, claim(rows, send=send), INVALID, now=NOW)
+    rows.split(send, part, claim(rows, send=send), came(INVALID), now=NOW)
     whole, first, second = world.all_rows()
     assert (whole["state"], whole["code"], whole["words"], whole["unanswered"]) == (
         "SPLIT",
@@ -326,7 +333,7 @@ def test_a_split_that_another_write_disturbs_is_tried_again(
         "TransactWriteItems",
         lambda n: cancelled("TransactionConflict", "None", "None") if n < 3 else None,
     )
-    rows.split(SEND, PART, held, INVALID, now=NOW)
+    rows.split(SEND, PART, held, came(INVALID), now=NOW)
     assert (faults.calls, len(pauses)) == (4, 3)
     assert [row["state"] for row in world.all_rows()] == ["SPLIT", "WAITING", "WAITING"]
 
@@ -337,7 +344,7 @@ def test_a_split_that_is_disturbed_for_good_leaves_the_whole_as_it_was(
     held = claim(rows)
     Faults(world.dynamodb, "TransactWriteItems", lambda _: cancelled("None", "TransactionConflict", "None"))
     with pytest.raises(StoreUnavailable, match="TransactWriteItems"):
-        rows.split(SEND, PART, held, INVALID, now=NOW)
+        rows.split(SEND, PART, held, came(INVALID), now=NOW)
     assert sum(pauses) < 1
     assert [(row["state"], row["mobiles"]) for row in world.all_rows()] == [("SUBMITTING", MOBILES)]
 
@@ -350,7 +357,7 @@ def test_a_split_whose_condition_fails_is_not_tried_again(world: World, rows: Cl
         lambda _: cancelled("ConditionalCheckFailed", "TransactionConflict", "None"),
     )
     with pytest.raises(ClaimLost):
-        rows.split(SEND, PART, held, INVALID, now=NOW)
+        rows.split(SEND, PART, held, came(INVALID), now=NOW)
     assert (faults.calls, pauses) == (1, [])
 
 
@@ -496,7 +503,7 @@ def test_the_largest_part_fits_into_a_row(world: World, rows: Claims) -> None:
     held = claim(rows, send=send)
     part = send.parts[0]
     assert (len(part.mobiles), len(part.invalid_mobiles)) == (10_000, 500)
-    rows.settle(send, part, held, rule_for(Outcome(ACCEPTED, True, 10_000)), ACCEPTED, now=NOW)
+    rows.settle(send, part, held, rule_for(came(ACCEPTED)), came(ACCEPTED), now=NOW)
     assert len(world.row()["mobiles"]) == 10_000
 
 
@@ -511,7 +518,7 @@ def test_a_row_of_nothing_but_unusable_mobiles_fits_too(world: World, rows: Clai
 
 def test_content_can_be_left_out_of_every_row(world: World) -> None:
     rows = store(world, store_content=False)
-    rows.split(SEND, PART, claim(rows), INVALID, now=NOW)
+    rows.split(SEND, PART, claim(rows), came(INVALID), now=NOW)
     rows.refuse("m-2", "m-2", ["One."], '{"content": "周末参加不了培训了"}', now=NOW)
     rows.refuse_conflict(SEND, "m-3", '{"content": "周末参加不了培训了"}', now=NOW)
     assert len(world.all_rows()) == 5
@@ -542,7 +549,7 @@ def test_what_aws_raises_is_ours_and_quotes_nothing(world: World, rows: Claims, 
         lambda: rows.note(other, PART, now=NOW),
         lambda: rows.claim(other, PART, Bid("B", "T2"), now=NOW),
         lambda: settle(rows, held, ACCEPTED),
-        lambda: rows.split(SEND, PART, held, INVALID, now=NOW),
+        lambda: rows.split(SEND, PART, held, came(INVALID), now=NOW),
         lambda: rows.give_up(SEND, PART, now=NOW),
         lambda: rows.refuse("m-2", "m-2", ["One."], "{}", now=NOW),
     )

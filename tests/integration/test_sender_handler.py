@@ -101,6 +101,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "LEASE_SECONDS": "90",
         "RETENTION_DAYS": "180",
         "STORE_CONTENT": "true",
+        "REPEAT_WITHIN_MINUTES": "60",
         "CONNECT_TIMEOUT_SECONDS": "3",
         "ANSWER_TIMEOUT_SECONDS": "5",
     }

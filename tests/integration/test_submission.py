@@ -773,7 +773,7 @@ def test_a_redrive_goes_on_where_the_part_stood_under_another_message_id(limited
         limited.deliver(BODY, receive_count=count)
         limited.pass_time(seconds=10)
     (body,) = limited.queue.buried
-    limited.pass_time(days=1)
+    limited.pass_time(minutes=50)
     limited.deliver(body, message_id="redriven")
     line.release()
     assert line.timestamps == [line.timestamps[0]] * 4
@@ -924,6 +924,8 @@ class Killed(BaseException):
 
 class Mortal:
     """A client whose process dies before its n-th call to anything outside, counted over all its clients."""
+
+    address = "direct"
 
     def __init__(self, calls: list[int], client: Any) -> None:
         self._calls = calls

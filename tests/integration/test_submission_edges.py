@@ -26,6 +26,8 @@ def world() -> Iterator[World]:
 class Line:
     """A network that does what a test says, request by request: a state code, ``lost``, or nothing out of line."""
 
+    address = "direct"
+
     def __init__(self, world: World, *script: int | str | None) -> None:
         self._world = world
         self._script = list(script)

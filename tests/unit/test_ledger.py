@@ -13,7 +13,9 @@ from kuaixintong.core.codes import STATE_CODES, Trouble
 from kuaixintong.core.ledger import (
     ADVICE,
     TABLE,
+    Addressee,
     Attention,
+    Bid,
     Busy,
     Finished,
     Lapse,
@@ -25,11 +27,13 @@ from kuaixintong.core.ledger import (
     next_step,
     rule_for,
     unanswered_after,
+    uses_after,
 )
 from kuaixintong.core.messages import Answer
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=90)
+EARLIER = NOW - timedelta(minutes=5)
 
 FIRST, REPEATED = True, False
 ANY_USE = (FIRST, REPEATED)
@@ -123,7 +127,14 @@ def test_no_rule_stands_in_the_shadow_of_those_above() -> None:
         for use in ANY_USE
         for mobiles in (1, 2)
         for token in (None, "376")
-    } | {id(rule_for(Outcome(Answer(330), REPEATED, 2, others_unanswered=True)))}
+    } | {
+        id(rule_for(each))
+        for each in (
+            Outcome(Answer(330), REPEATED, 2, others_unanswered=True),
+            Outcome(Answer(330), FIRST, 2, at_time_near=True),
+            Outcome(None, FIRST, 2, left=False),
+        )
+    }
     assert reached == {id(rule) for rule in TABLE}
 
 
@@ -151,23 +162,71 @@ def row(state: State = State.WAITING, **changes: object) -> Standing:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+US = Addressee("12345678", "test", "http://platform")
+HOUR = timedelta(hours=1)
+
+
 def step(
-    standing: Standing | None, expires: datetime | None = None, now: datetime = NOW, cid: str | None = None
+    standing: Standing | None,
+    expires: datetime | None = None,
+    now: datetime = NOW,
+    asked: Addressee = US,
+    *,
+    to_come: bool = False,
 ) -> Finished | Busy | Lapse | Submit:
-    return next_step(standing, fresh="T2", now=now, expires=expires, cid=cid)
+    bid = Bid("me", "T2", asked, at_time_to_come=to_come)
+    return next_step(standing, bid, now=now, expires=expires, repeat_within=HOUR)
 
 
 def test_a_new_part_is_asked_for_with_a_fresh_timestamp() -> None:
-    assert step(None) == Submit("T2", uses=1, unanswered=1, attempts=1)
+    assert step(None) == Submit("T2", uses=1, unanswered=1, attempts=1, asked_at=NOW)
 
 
 def test_a_part_whose_requests_are_all_answered_gets_a_fresh_timestamp() -> None:
-    assert step(row(uses=3, attempts=4)) == Submit("T2", uses=1, unanswered=1, attempts=5)
+    assert step(row(uses=3, attempts=4)) == Submit("T2", uses=1, unanswered=1, attempts=5, asked_at=NOW)
 
 
 def test_a_part_with_an_unanswered_request_repeats_its_timestamp() -> None:
     for state in (State.WAITING, State.SUBMITTING):
-        assert step(row(state, unanswered=1)) == Submit("T1", uses=2, unanswered=2, attempts=2)
+        standing = row(state, unanswered=1, asked_at=EARLIER, with_at_time=True)
+        assert step(standing) == Submit("T1", 2, 2, attempts=2, asked_at=EARLIER, with_at_time=True)
+
+
+@pytest.mark.parametrize(
+    ("standing", "carried"),
+    [
+        (None, True),
+        (row(), True),
+        (row(at_time_over=True), False),
+        (row(State.SUBMITTING, unanswered=1, with_at_time=False), False),
+    ],
+    ids=["never seen", "all answered", "the platform says that it has passed", "a repetition repeats its request"],
+)
+def test_a_request_carries_a_time_to_come_unless_the_platform_says_otherwise(
+    standing: Standing | None, carried: bool
+) -> None:
+    asked = step(standing, to_come=True)
+    assert isinstance(asked, Submit)
+    assert asked.with_at_time is carried
+
+
+def test_a_request_that_carried_a_time_is_repeated_with_it_though_it_has_passed() -> None:
+    asked = step(row(State.SUBMITTING, unanswered=1, with_at_time=True), to_come=False)
+    assert isinstance(asked, Submit)
+    assert asked.with_at_time
+
+
+def test_a_timestamp_is_repeated_for_an_hour_and_not_longer() -> None:
+    standing = row(State.SUBMITTING, unanswered=1, asked_at=NOW - HOUR)
+    assert isinstance(step(standing), Submit)
+    late = step(standing, now=NOW + timedelta(microseconds=1))
+    assert isinstance(late, Lapse)
+    assert (late.state, late.attention) == (State.UNCONFIRMED, Attention.UNCONFIRMED)
+    assert "60 minutes" in late.words
+
+
+def test_a_fresh_timestamp_is_free_of_what_an_older_one_was_asked() -> None:
+    assert isinstance(step(row(unanswered=0, asked_at=NOW - 100 * HOUR)), Submit)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state.final])
@@ -205,16 +264,65 @@ def test_a_part_past_its_validity_expires_unless_a_request_is_unanswered(
     assert isinstance(step(standing, expires=NOW + timedelta(microseconds=1)), Submit)
 
 
-def test_a_timestamp_is_not_repeated_to_another_account_which_would_not_know_it() -> None:
-    standing = row(State.SUBMITTING, unanswered=1, timestamp="202611231200000001", cid="12345678")
-    asked = step(standing, cid="12345678")
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (replace(US, cid="87654321"), "account has changed"),
+        (replace(US, uid="other"), "user has changed"),
+        (replace(US, server="http://other"), "address has changed"),
+        (
+            Addressee("8", "o", "http://other"),
+            "account has changed from 12345678 to 8 and the user has changed from test to o and",
+        ),
+    ],
+)
+def test_a_timestamp_is_not_repeated_to_somebody_who_would_not_know_it(other: Addressee, told: str) -> None:
+    standing = row(State.SUBMITTING, unanswered=1, timestamp="202611231200000001", asked=US)
+    asked = step(standing)
     assert isinstance(asked, Submit)
     assert asked.timestamp == "202611231200000001"
-    lapse = step(standing, cid="87654321")
-    assert isinstance(lapse, Lapse)
-    assert (lapse.state, lapse.attention) == (State.UNCONFIRMED, Attention.UNCONFIRMED)
-    assert "12345678" in lapse.words
-    assert isinstance(step(row(unanswered=0, cid="12345678"), cid="87654321"), Submit)
+    end = step(standing, asked=other)
+    assert isinstance(end, Lapse)
+    assert (end.state, end.attention) == (State.UNCONFIRMED, Attention.UNCONFIRMED)
+    assert told in end.words
+    assert isinstance(step(row(unanswered=0, asked=US), asked=other), Submit)
+
+
+NEAR = Outcome(Answer(330), FIRST, 2, at_time_near=True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "then"),
+    [
+        (NEAR, State.WAITING, Then.AT_ONCE),
+        (replace(NEAR, first_use=REPEATED), State.WAITING, Then.AT_ONCE),
+        (replace(NEAR, at_time_near=False), State.REJECTED, Then.DONE),
+        (replace(NEAR, others_unanswered=True), State.UNCONFIRMED, Then.DONE),
+        (replace(NEAR, answer=Answer(340)), State.REJECTED, Then.DONE),
+    ],
+)
+def test_a_time_that_has_passed_by_the_platforms_clock_means_at_once(
+    outcome: Outcome, state: State, then: Then
+) -> None:
+    assert (rule_for(outcome).state, rule_for(outcome).then) == (state, then)
+
+
+@pytest.mark.parametrize(
+    ("left", "others", "state"),
+    [
+        (True, False, State.SUBMITTING),
+        (True, True, State.SUBMITTING),
+        (False, True, State.SUBMITTING),
+        (False, False, State.WAITING),
+    ],
+)
+def test_a_request_that_never_left_leaves_the_part_as_before(left: bool, others: bool, state: State) -> None:
+    submit = Submit("T1", uses=1 + others, unanswered=1 + others, attempts=2)
+    outcome = Outcome(None, not others, 2, others_unanswered=others, left=left)
+    rule = rule_for(outcome)
+    assert (rule.state, rule.then, rule.trouble) == (state, Then.LATER, Trouble.UNREACHABLE)
+    assert unanswered_after(submit, outcome) == others + left
+    assert uses_after(submit, outcome) == others + left
 
 
 @pytest.mark.parametrize("code", [100, 110, 330, 350, 999])
@@ -241,7 +349,8 @@ class Written:
 
     def claim(self) -> Submit:
         self.fresh += 1
-        submit = next_step(self.standing, fresh=f"T{self.fresh}", now=NOW, expires=None)
+        bid = Bid("me", f"T{self.fresh}", US)
+        submit = next_step(self.standing, bid, now=NOW, expires=None, repeat_within=HOUR)
         assert isinstance(submit, Submit)
         self.standing = Standing(
             State.SUBMITTING,
@@ -255,14 +364,22 @@ class Written:
         self.sent.append(submit.timestamp)
         return submit
 
-    def settle(self, submit: Submit, code: int | None) -> None:
+    def settle(self, submit: Submit, code: int | None, *, left: bool = True) -> None:
         assert self.standing
         answer = None if code is None else Answer(code)
-        rule = rule_for(Outcome(answer, submit.uses == 1, 2))
-        self.standing = replace(self.standing, state=rule.state, unanswered=unanswered_after(submit, answer))
+        outcome = Outcome(answer, submit.uses == 1, 2, others_unanswered=submit.unanswered > 1, left=left)
+        self.standing = replace(
+            self.standing,
+            state=rule_for(outcome).state,
+            uses=uses_after(submit, outcome),
+            unanswered=unanswered_after(submit, outcome),
+        )
 
 
-answers = st.lists(st.none() | st.sampled_from([1, 210, 230, 200, 220, 250, 400]) | st.just("killed"), max_size=12)
+answers = st.lists(
+    st.none() | st.sampled_from([1, 210, 230, 200, 220, 250, 400]) | st.sampled_from(["killed", "never left"]),
+    max_size=12,
+)
 
 
 @given(answers)
@@ -278,9 +395,12 @@ def test_a_timestamp_is_retired_only_when_every_request_that_carried_it_has_been
         assert owed <= {timestamp}, "a timestamp was retired while a request with it is unanswered"
         unanswered[timestamp] = unanswered.get(timestamp, 0) + 1
         assert (submit.uses, submit.unanswered) == (part.sent.count(timestamp), unanswered[timestamp])
-        assert submit.attempts == len(part.sent)
+        if result == "never left":
+            part.settle(submit, None, left=False)
+            unanswered[timestamp] -= 1
+            part.sent.pop()
         if isinstance(result, str):
-            continue  # the worker died: nothing more is written
+            continue  # or the worker died: nothing more is written
         part.settle(submit, result)
         unanswered[timestamp] -= result is not None
         assert part.standing
@@ -296,7 +416,9 @@ def test_a_timestamp_once_retired_never_comes_back(results: list[int | str | Non
     part = Written()
     for result in results:
         submit = part.claim()
-        if not isinstance(result, str):
+        if result == "never left":
+            part.settle(submit, None, left=False)
+        elif not isinstance(result, str):
             part.settle(submit, result)
         if part.standing and part.standing.state.final:
             break

@@ -10,9 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from kuaixintong.core.change import Change
 from kuaixintong.core.errors import ClaimLost
-from kuaixintong.core.ledger import Busy, Finished, Lapse, Rule, Standing, State, Submit, next_step
-from kuaixintong.core.messages import Answer
+from kuaixintong.core.ledger import (
+    Bid,
+    Busy,
+    Finished,
+    Lapse,
+    Outcome,
+    Rule,
+    Standing,
+    State,
+    Submit,
+    lapse,
+    next_step,
+)
 from kuaixintong.core.rows import Rows, digest_of
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.stores.parts import Parts
@@ -34,15 +46,6 @@ class Claimed:
     submit: Submit
     claim: str
     revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bid:
-    """A worker's wish to ask for a part: ``fresh`` is a timestamp never used before, ``cid`` who will be asked."""
-
-    claim: str
-    fresh: str = ""
-    cid: str | None = None
 
 
 class Claims:
@@ -81,7 +84,7 @@ class Claims:
                 return _claimed_before(standing)
             if standing and standing.fingerprint != send.fingerprint:
                 return Conflict()
-            step = next_step(standing, fresh=bid.fresh, now=now, expires=send.expires, cid=bid.cid)
+            step = next_step(standing, bid, now=now, expires=send.expires, repeat_within=self._rows.repeat_within)
             if isinstance(step, Finished | Busy):
                 return step
             try:
@@ -99,7 +102,7 @@ class Claims:
         if isinstance(step, Lapse):
             change = self._rows.lapsed(send, part, step, claim=bid.claim, now=now)
         else:
-            change = self._rows.taken(step, claim=bid.claim, cid=bid.cid, now=now)
+            change = self._rows.taken(step, claim=bid.claim, asked=bid.asked, now=now)
         if standing is None:
             self._parts.create(self._rows.born_moved(send, part, change, now=now))
             return 1
@@ -109,10 +112,23 @@ class Claims:
     # --- after a request ----------------------------------------------------------------------------------------
 
     def settle(
-        self, send: Send, part: Part, held: Claimed, rule: Rule, answer: Answer | None, *, now: datetime
+        self, send: Send, part: Part, held: Claimed, rule: Rule, outcome: Outcome, *, now: datetime
     ) -> None:
         """Write down what came back. Raises :class:`ClaimLost` if the part is no longer this worker's."""
-        change = self._rows.settled(part, held.submit, rule, answer, now=now)
+        self._write_ours(send, part, held, self._rows.settled(part, held.submit, rule, outcome, now=now))
+
+    def withdraw(self, send: Send, part: Part, held: Claimed, *, now: datetime) -> Lapse:
+        """End a part whose ``validUntil`` has passed since it was claimed: its request never goes out.
+
+        Raises :class:`ClaimLost`.
+        """
+        unanswered = held.submit.unanswered - 1
+        end = lapse(unanswered)
+        change = self._rows.lapsed(send, part, end, claim=held.claim, now=now, unanswered=unanswered)
+        self._write_ours(send, part, held, change)
+        return end
+
+    def _write_ours(self, send: Send, part: Part, held: Claimed, change: Change) -> None:
         try:
             self._parts.settle(send.send_id, part.name, change, claim=held.claim, revision=held.revision)
         except Moved as moved:
@@ -121,13 +137,13 @@ class Claims:
             # else: our own result, written by a try whose answer AWS's client never saw
 
     def split(
-        self, send: Send, part: Part, held: Claimed, answer: Answer, *, now: datetime
+        self, send: Send, part: Part, held: Claimed, outcome: Outcome, *, now: datetime
     ) -> dict[str, Standing]:
         """Divide a part after a 310: in one transaction the halves come to be and the whole ceases to be sendable.
 
         Returns how the halves stand, by name. Raises :class:`ClaimLost`.
         """
-        whole = self._rows.divided(part, held.submit, answer, now=now)
+        whole = self._rows.divided(part, held.submit, outcome, now=now)
         halves = [self._rows.noted(send, half, now=now) for half in part.halves()]
         try:
             self._parts.divide(send.send_id, part.name, whole, halves, claim=held.claim, revision=held.revision)
@@ -183,7 +199,9 @@ class Claims:
 def _claimed_before(row: Standing) -> Claimed | Finished:
     if row.state.final:
         return Finished(row.state)
-    submit = Submit(row.timestamp or "", row.uses, row.unanswered, row.attempts)
+    submit = Submit(
+        row.timestamp or "", row.uses, row.unanswered, row.attempts, row.asked_at, with_at_time=row.with_at_time
+    )
     return Claimed(submit, row.claim or "", row.revision)
 
 

@@ -30,6 +30,7 @@ class PlatformClient:
 
     def __init__(self, url: str, *, connect_timeout: float, answer_timeout: float, connections: int) -> None:
         self._url = url
+        self.address = url
         self._connect_timeout = connect_timeout
         self._answer_timeout = answer_timeout
         self._session = requests.Session()

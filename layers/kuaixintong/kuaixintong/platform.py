@@ -10,7 +10,10 @@ from kuaixintong.core.messages import Answer, Login, SendSm
 
 
 class Platform(Protocol):
-    """The platform, as far as anybody here may know it."""
+    """The platform, as far as anybody here may know it. ``address`` tells one server from another."""
+
+    @property
+    def address(self) -> str: ...
 
     def ask(self, request: Login | SendSm, credentials: PlatformCredentials, timestamp: str) -> Answer:
         """Send one request once and return its answer. Raises :class:`~kuaixintong.core.errors.NoAnswer`."""

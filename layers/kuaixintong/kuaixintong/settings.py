@@ -69,6 +69,7 @@ class SenderSettings:
     lease: float
     retention: timedelta
     store_content: bool
+    repeat_within: timedelta
     connect_timeout: float
     answer_timeout: float
 
@@ -87,6 +88,7 @@ class SenderSettings:
             lease=env.seconds("LEASE_SECONDS"),
             retention=timedelta(days=env.whole("RETENTION_DAYS")),
             store_content=env.yes_or_no("STORE_CONTENT"),
+            repeat_within=timedelta(minutes=env.whole("REPEAT_WITHIN_MINUTES")),
             connect_timeout=env.seconds("CONNECT_TIMEOUT_SECONDS"),
             answer_timeout=env.seconds("ANSWER_TIMEOUT_SECONDS"),
         )

@@ -10,16 +10,28 @@ import re
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from kuaixintong.admission import Admission, Paused, Ticket
-from kuaixintong.claims import Bid, Claimed, Claims, Conflict
+from kuaixintong.claims import Claimed, Claims, Conflict
 from kuaixintong.core import ledger, schedule, sends
 from kuaixintong.core.codes import Actor, Trouble
 from kuaixintong.core.errors import KuaixintongError, NoAnswer, SendRefused, TryLater
-from kuaixintong.core.ledger import Attention, Busy, Finished, Lapse, Outcome, Rule, Standing, State, Then
-from kuaixintong.core.messages import Answer, SendSm
+from kuaixintong.core.ledger import (
+    Addressee,
+    Attention,
+    Bid,
+    Busy,
+    Finished,
+    Lapse,
+    Outcome,
+    Rule,
+    Standing,
+    State,
+    Then,
+)
+from kuaixintong.core.messages import SendSm
 from kuaixintong.core.schedule import SOON
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.platform import Platform
@@ -247,7 +259,7 @@ class _Errand:
         for _ in range(_TRIES_AT_ONCE):
             if step := self._try(part):
                 return step
-        return Again(SOON, "the secret keeps changing")
+        return Again(SOON, "it was asked for again and again")
 
     def _try(self, part: Part) -> State | Again | None:
         """Ask for a part once, if it may be asked for now; ``None`` means: once more, at once."""
@@ -298,51 +310,72 @@ class _Errand:
 
     def _ask(self, part: Part, ticket: Ticket) -> State | Again | None:
         """Send one request and write down its answer; ``None`` as above."""
-        answered, proof = False, False
+        outcome: Outcome | None = None
         trouble: Trouble | None = None
         admission = self._desk.admission
         try:
-            held = self._claim(part, Bid(_new_claim(), ticket.timestamp, ticket.credentials.cid), self._now())
+            held = self._claim(part, self._bid(ticket), self._now())
             if not isinstance(held, Claimed):
                 return self._not_ours(held)
-            answer = self._answer(part, held, ticket)
-            answered = answer is not None
-            rule = ledger.rule_for(_outcome(part, held, answer))
-            self._write(part, held, rule, answer)
+            if self._send.expires and self._send.expires <= self._now():  # the claim can take its time
+                return self._not_ours(self._desk.claims.withdraw(self._send, part, held, now=self._now()))
+            outcome = self._outcome(part, held, ticket)
+            rule = ledger.rule_for(outcome)
+            self._write(part, held, rule, outcome)
             if rule.then is not Then.FRESH_SECRET or not admission.changed_secret(ticket):
                 trouble = rule.trouble
-            proof = answer is not None and answer.meaning.actor in (Actor.NOBODY, Actor.REQUEST)
         finally:
-            paused = admission.leave(ticket, answered=answered, trouble=trouble, proof=proof)
+            answer = outcome.answer if outcome else None
+            proof = answer is not None and answer.meaning.actor in (Actor.NOBODY, Actor.REQUEST)
+            paused = admission.leave(ticket, answered=answer is not None, trouble=trouble, proof=proof)
             if paused:
                 self._progress.pauses[paused] += 1
         self._progress.brought_to(rule.state, rule.attention)
-        return self._next(rule, trouble, held.submit.attempts)
+        return self._next(rule, trouble, outcome, held.submit.attempts)
 
-    def _answer(self, part: Part, held: Claimed, ticket: Ticket) -> Answer | None:
+    def _bid(self, ticket: Ticket) -> Bid:
+        who = ticket.credentials
+        return Bid(
+            claim=_new_claim(),
+            fresh=ticket.timestamp,
+            asked=Addressee(who.cid, who.uid, self._desk.platform.address),
+            at_time_to_come=schedule.still_to_come(self._send.at_time, now=self._now()),
+        )
+
+    def _outcome(self, part: Part, held: Claimed, ticket: Ticket) -> Outcome:
+        """Ask, and return what came back, with all that the ledger wants to know of the request."""
+        submit = held.submit
+        asking = Outcome(
+            None,
+            first_use=submit.uses == 1,
+            mobiles=len(part.mobiles),
+            others_unanswered=submit.unanswered > 1,
+            at_time_near=submit.with_at_time and schedule.near(self._send.at_time, now=self._now()),
+        )
+        request = self._request(part, with_at_time=submit.with_at_time)
         try:
-            return self._desk.platform.ask(self._request(part), ticket.credentials, held.submit.timestamp)
-        except NoAnswer:
-            return None
+            answer = self._desk.platform.ask(request, ticket.credentials, submit.timestamp)
+        except NoAnswer as reason:  # its text is made to be shown
+            return replace(asking, left=reason.left, words=str(reason))
+        return replace(asking, answer=answer)
 
-    def _request(self, part: Part) -> SendSm:
+    def _request(self, part: Part, *, with_at_time: bool) -> SendSm:
         send = self._send
-        to_come = schedule.still_to_come(send.at_time, now=self._now())
         return SendSm(
             mobiles=part.mobiles,
             content=send.content,
-            at_time=(send.at_time or "") if to_come else "",
+            at_time=(send.at_time or "") if with_at_time else "",
             daily_begin_time=send.daily_begin_time or "",
             daily_end_time=send.daily_end_time or "",
         )
 
-    def _write(self, part: Part, held: Claimed, rule: Rule, answer: Answer | None) -> None:
-        claims, now = self._desk.claims, self._now()
+    def _write(self, part: Part, held: Claimed, rule: Rule, outcome: Outcome) -> None:
+        claims, now, answer = self._desk.claims, self._now(), outcome.answer
         try:
-            if rule.then is Then.SPLIT and answer:
-                self._seen |= claims.split(self._send, part, held, answer, now=now)
+            if rule.then is Then.SPLIT:
+                self._seen |= claims.split(self._send, part, held, outcome, now=now)
             else:
-                claims.settle(self._send, part, held, rule, answer, now=now)
+                claims.settle(self._send, part, held, rule, outcome, now=now)
         except TryLater as error:
             if answer is None or rule.state is not State.ACCEPTED:
                 raise
@@ -350,11 +383,13 @@ class _Errand:
             known = f"part {part.name} was accepted with timestamp {held.submit.timestamp} as token {answer.token}"
             raise type(error)(f"{error} {known}.") from error
 
-    def _next(self, rule: Rule, trouble: Trouble | None, attempts: int) -> State | Again | None:
+    def _next(self, rule: Rule, trouble: Trouble | None, outcome: Outcome, attempts: int) -> State | Again | None:
         match rule.then:
             case Then.DONE | Then.SPLIT:
                 return rule.state
             case Then.FRESH_SECRET if trouble is None:
+                return None
+            case Then.AT_ONCE:
                 return None
             case Then.SOON:
                 return Again(SOON, "timestamp refused")
@@ -362,7 +397,7 @@ class _Errand:
                 # Deliveries that met a pause cost nothing and prove nothing: they do not count for the backoff.
                 tries = min(self._message.receive_count, attempts)
                 delay = schedule.backoff(tries, self._desk.chance())
-                return self._in_time(delay, trouble or "the platform asks to come later")
+                return self._in_time(delay, outcome.words or trouble or "the platform asks to come later")
 
     def _not_ours(self, held: Claimed | Finished | Lapse | Busy | Conflict) -> State | Again:
         match held:
@@ -384,11 +419,6 @@ _NOT_FOR_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 class _IdTaken(Exception):
     pass
-
-
-def _outcome(part: Part, held: Claimed, answer: Answer | None) -> Outcome:
-    submit = held.submit
-    return Outcome(answer, submit.uses == 1, len(part.mobiles), others_unanswered=submit.unanswered > 1)
 
 
 def _stamped(body: str, send_id: str) -> str:

@@ -39,6 +39,7 @@ class StateCode:
 SUCCESS = 0
 TIMESTAMP_REFUSED = 230
 INVALID_NUMBERS = 310
+AT_TIME_REFUSED = 330
 
 _TABLE = (
     StateCode(SUCCESS, "操作成功", Actor.NOBODY),
@@ -57,7 +58,7 @@ _TABLE = (
     StateCode(300, "号码数不正确；可能数量为 0，或者超过了平台限制。", Actor.REQUEST),
     StateCode(INVALID_NUMBERS, "包含无效号码", Actor.REQUEST),
     StateCode(320, "内容长度不正确；可能长度为 0，或超过了平台限制。", Actor.REQUEST),
-    StateCode(330, "定时时间不正确", Actor.REQUEST),
+    StateCode(AT_TIME_REFUSED, "定时时间不正确", Actor.REQUEST),
     StateCode(340, "每日限发时段不正确", Actor.REQUEST),
     StateCode(350, "提交的 token 数量不正确；可能超过了平台限制。", Actor.US),
     StateCode(360, "提交的 token 值不正确", Actor.US),

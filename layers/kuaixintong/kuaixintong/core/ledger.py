@@ -15,12 +15,12 @@ Nothing here knows DynamoDB, HTTP or the clock. The life of a row::
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
 from kuaixintong.core import beijing
-from kuaixintong.core.codes import INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED, Trouble
+from kuaixintong.core.codes import AT_TIME_REFUSED, INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED, Trouble
 from kuaixintong.core.messages import Answer
 
 
@@ -47,6 +47,7 @@ class Then(StrEnum):
     DONE = "done"
     LATER = "later"  # after a backoff
     SOON = "soon"  # after a moment
+    AT_ONCE = "at once"
     FRESH_SECRET = "fresh secret"  # noqa: S105  # at once if the secret has changed, else later
     SPLIT = "split"  # the halves, at once
 
@@ -76,11 +77,22 @@ ADVICE = {
 
 
 @dataclass(frozen=True, slots=True)
+class Addressee:
+    """Who is asked: account, user and address. Nobody else knows the timestamps that these have seen."""
+
+    cid: str
+    uid: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """As much of a part's row as decisions need.
 
     ``uses`` counts the requests that carried ``timestamp``; ``unanswered`` those of them without a written-down
-    answer. ``revision`` rises with every claim and every result, ``claim`` names the worker that wrote the last.
+    answer; ``asked`` is who was asked with it, ``asked_at`` when for the first time, and ``with_at_time`` whether
+    with ``atTime``. ``at_time_over`` is the platform's word that ``atTime`` has passed. ``revision`` rises with
+    every claim and every result, ``claim`` names the worker that wrote the last.
     """
 
     state: State
@@ -92,12 +104,15 @@ class Standing:
     uses: int = 0
     unanswered: int = 0
     attempts: int = 0
-    cid: str | None = None
+    asked: "Addressee | None" = None
+    asked_at: datetime | None = None
+    with_at_time: bool = False
+    at_time_over: bool = False
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """Return what decisions need of a row."""
-        lease = row.get("lease_until")
+        lease, asked_at = row.get("lease_until"), row.get("asked_at")
         return cls(
             state=State(row["state"]),
             fingerprint=row["fingerprint"],
@@ -108,7 +123,10 @@ class Standing:
             uses=row.get("uses", 0),
             unanswered=row.get("unanswered", 0),
             attempts=row.get("attempts", 0),
-            cid=row.get("cid"),
+            asked=Addressee(row["cid"], row["uid"], row["server"]) if "cid" in row else None,
+            asked_at=beijing.from_iso(asked_at) if asked_at else None,
+            with_at_time=row.get("with_at_time", False),
+            at_time_over=row.get("at_time_over", False),
         )
 
 
@@ -139,39 +157,61 @@ class Lapse:
 
 
 @dataclass(frozen=True, slots=True)
+class Bid:
+    """A worker's wish to ask for a part.
+
+    ``claim`` names the worker, ``fresh`` is a timestamp never used before, ``asked`` who would be asked, and
+    ``at_time_to_come`` whether ``atTime`` still lies ahead of our clock.
+    """
+
+    claim: str
+    fresh: str = ""
+    asked: Addressee | None = None
+    at_time_to_come: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
-    """Ask the platform with ``timestamp``, which ``uses`` requests will then have carried."""
+    """Ask the platform with ``timestamp``, which ``uses`` requests will then have carried, the first ``asked_at``.
+
+    ``with_at_time`` says whether it carries ``atTime``: all requests with one timestamp are the same request.
+    """
 
     timestamp: str
     uses: int
     unanswered: int
     attempts: int
+    asked_at: datetime | None = None
+    with_at_time: bool = False
 
 
 type Step = Finished | Busy | Lapse | Submit
 
 
 def next_step(
-    row: Standing | None, *, fresh: str, now: datetime, expires: datetime | None, cid: str | None = None
+    row: Standing | None, bid: Bid, *, now: datetime, expires: datetime | None, repeat_within: timedelta
 ) -> Step:
-    """Return what may be done with a part whose row is ``row``; ``fresh`` is a timestamp never used before.
+    """Return what may be done with a part whose row is ``row``.
 
-    ``cid`` is the account that would be asked: no other account knows a timestamp that this one was asked with.
+    A timestamp is repeated no longer than ``repeat_within`` after its first request: nobody has promised how long
+    the platform remembers it.
     """
     if row and row.state.final:
         return Finished(row.state)
     if row and row.lease_until and now < row.lease_until:
         return Busy(row.lease_until)
-    unanswered = row.unanswered if row else 0
     if expires and expires <= now:
-        return _lapse(unanswered)
+        return lapse(row.unanswered if row else 0)
     attempts = row.attempts + 1 if row else 1
     if row and row.timestamp and must_repeat(row):
-        if row.cid and cid and row.cid != cid:
-            words = f"The account is now {cid}; a request for this part to {row.cid} was never answered."
-            return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, words)
-        return Submit(row.timestamp, row.uses + 1, unanswered + 1, attempts)
-    return Submit(fresh, uses=1, unanswered=1, attempts=attempts)
+        doubt = _forgotten(row, bid, now, repeat_within)
+        if doubt:
+            return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt)
+        return Submit(
+            row.timestamp, row.uses + 1, row.unanswered + 1, attempts, row.asked_at, with_at_time=row.with_at_time
+        )
+    with_at_time = bid.at_time_to_come and not (row and row.at_time_over)
+    return Submit(bid.fresh, uses=1, unanswered=1, attempts=attempts, asked_at=now, with_at_time=with_at_time)
 
 
 def must_repeat(row: Standing) -> bool:
@@ -179,7 +219,27 @@ def must_repeat(row: Standing) -> bool:
     return row.unanswered > 0
 
 
-def _lapse(unanswered: int) -> Lapse:
+def _forgotten(row: Standing, bid: Bid, now: datetime, repeat_within: timedelta) -> str:
+    """Return why the platform may not know this row's timestamp any more, or nothing."""
+    if row.asked and bid.asked and row.asked != bid.asked:
+        pairs = zip(("account", "user", "address"), _fields(row.asked), _fields(bid.asked), strict=True)
+        changed = [f"the {name} has changed from {was} to {now_}" for name, was, now_ in pairs if was != now_]
+        return f"A request for this part was never answered, and since then {' and '.join(changed)}."
+    if row.asked_at and row.asked_at + repeat_within < now:
+        minutes = round(repeat_within.total_seconds() / 60)
+        return (
+            f"The first request for this part went out {beijing.iso(row.asked_at)} and was never answered. More "
+            f"than {minutes} minutes later, the platform may have forgotten its timestamp."
+        )
+    return ""
+
+
+def _fields(asked: Addressee) -> tuple[str, str, str]:
+    return asked.cid, asked.uid, asked.server
+
+
+def lapse(unanswered: int) -> Lapse:
+    """Return the end of a part whose ``validUntil`` has passed."""
     if unanswered:  # asking again, even only to learn what happened, could send it late
         return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED)
     return Lapse(State.EXPIRED, None)
@@ -190,15 +250,20 @@ def _lapse(unanswered: int) -> Lapse:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came back for one request: ``answer`` is ``None`` when nothing readable did.
+    """What came back for one request: ``answer`` is ``None`` when nothing readable did, and ``words`` say why.
 
-    ``others_unanswered`` tells whether another request with the same timestamp has no answer yet.
+    ``others_unanswered`` tells whether another request with the same timestamp has no answer yet, ``left`` whether
+    the request may have left this machine, and ``at_time_near`` whether it carried an ``atTime`` so close to our
+    clock that it may have passed by the platform's.
     """
 
     answer: Answer | None
     first_use: bool
     mobiles: int
     others_unanswered: bool = False
+    left: bool = True
+    at_time_near: bool = False
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +287,14 @@ def _code(*codes: int, first_use: bool | None = None) -> Callable[[Outcome], boo
 
 def _no_answer(outcome: Outcome) -> bool:
     return outcome.answer is None
+
+
+def _nothing_under_way(outcome: Outcome) -> bool:
+    return outcome.answer is None and not outcome.left and not outcome.others_unanswered
+
+
+def _at_time_passed_on_the_way(outcome: Outcome) -> bool:
+    return _code(AT_TIME_REFUSED)(outcome) and outcome.at_time_near and not outcome.others_unanswered
 
 
 def _accepted_without_token(outcome: Outcome) -> bool:
@@ -261,9 +334,11 @@ TABLE = (
     Rule(_lone_invalid_number, State.REJECTED, Then.DONE),
     Rule(_code(INVALID_NUMBERS), State.SPLIT, Then.SPLIT),
     Rule(_code(300, 320, 340), State.REJECTED, Then.DONE),
+    Rule(_nothing_under_way, State.WAITING, Then.LATER, Trouble.UNREACHABLE),
     Rule(_no_answer, State.SUBMITTING, Then.LATER, Trouble.UNREACHABLE),
+    Rule(_at_time_passed_on_the_way, State.WAITING, Then.AT_ONCE),
     Rule(_may_not_hold_for_every_copy, State.UNCONFIRMED, Then.DONE, attention=Attention.UNCONFIRMED),
-    Rule(_code(330), State.REJECTED, Then.DONE),
+    Rule(_code(AT_TIME_REFUSED), State.REJECTED, Then.DONE),
     Rule(_anything, State.REJECTED, Then.DONE, attention=Attention.PROTOCOL),
 )
 
@@ -273,6 +348,15 @@ def rule_for(outcome: Outcome) -> Rule:
     return next(rule for rule in TABLE if rule.when(outcome))
 
 
-def unanswered_after(submitted: Submit, answer: Answer | None) -> int:
-    """Return how many requests with this timestamp stay unanswered: one fewer if this one was answered."""
-    return submitted.unanswered if answer is None else submitted.unanswered - 1
+def unanswered_after(submitted: Submit, outcome: Outcome) -> int:
+    """Return how many requests with this timestamp stay unanswered.
+
+    One fewer if this one was answered, or is known never to have left.
+    """
+    done = outcome.answer is not None or not outcome.left
+    return submitted.unanswered - 1 if done else submitted.unanswered
+
+
+def uses_after(submitted: Submit, outcome: Outcome) -> int:
+    """Return how many requests have carried the timestamp: one that never left is none."""
+    return submitted.uses if outcome.answer is not None or outcome.left else submitted.uses - 1

@@ -17,7 +17,19 @@ from typing import Any
 from kuaixintong.core import beijing
 from kuaixintong.core.change import Change
 from kuaixintong.core.codes import INVALID_NUMBERS
-from kuaixintong.core.ledger import ADVICE, Attention, Lapse, Rule, State, Submit, unanswered_after
+from kuaixintong.core.ledger import (
+    ADVICE,
+    Addressee,
+    Attention,
+    Lapse,
+    Outcome,
+    Rule,
+    State,
+    Submit,
+    Then,
+    unanswered_after,
+    uses_after,
+)
 from kuaixintong.core.messages import Answer
 from kuaixintong.core.sends import InvalidMobile, Part, Send
 
@@ -32,12 +44,14 @@ class Rows:
     """How a deployment writes rows of parts.
 
     ``retention`` is how long a row lives after its last write; ``lease`` how long a claim keeps others away, which
-    has to be longer than a function can live. With ``store_content`` off, no text of a message is kept.
+    has to be longer than a function can live. With ``store_content`` off, no text of a message is kept. No
+    timestamp is repeated for longer than ``repeat_within`` after its first request.
     """
 
     retention: timedelta
     lease: timedelta
     store_content: bool = True
+    repeat_within: timedelta = timedelta(minutes=60)
 
     # --- a row's birth ------------------------------------------------------------------------------------------
 
@@ -81,24 +95,29 @@ class Rows:
 
     # --- before a request ---------------------------------------------------------------------------------------
 
-    def taken(self, step: Submit, *, claim: str, cid: str | None, now: datetime) -> Change:
+    def taken(self, step: Submit, *, claim: str, asked: Addressee | None, now: datetime) -> Change:
         """The claim: the timestamp is written down before its request goes out."""
         values = {
-            "cid": cid,
+            **({"cid": asked.cid, "uid": asked.uid, "server": asked.server} if asked else {}),
             "state": State.SUBMITTING,
             "timestamp": step.timestamp,
             "uses": step.uses,
             "unanswered": step.unanswered,
             "attempts": step.attempts,
+            "asked_at": beijing.iso(step.asked_at or now),
+            "with_at_time": step.with_at_time,
             "claim": claim,
             "lease_until": beijing.iso(now + self.lease),
         }
         return self._moved(values, now, attention=None)
 
-    def lapsed(self, send: Send, part: Part, lapse: Lapse, *, claim: str, now: datetime) -> Change:
-        """A part that may no longer be asked for."""
+    def lapsed(
+        self, send: Send, part: Part, lapse: Lapse, *, claim: str, now: datetime, unanswered: int | None = None
+    ) -> Change:
+        """A part that may no longer be asked for; ``unanswered`` if that is another number now."""
         words = lapse.words or f"validUntil {send.valid_until} has passed."
         values = {"state": lapse.state, "words": words, "claim": claim, **_its_mobiles(part)}
+        values |= {} if unanswered is None else {"unanswered": unanswered}
         return self._moved(values, now, attention=lapse.attention, gone=("lease_until",))
 
     def born_moved(self, send: Send, part: Part, change: Change, *, now: datetime) -> Row:
@@ -108,26 +127,33 @@ class Rows:
 
     # --- after a request ----------------------------------------------------------------------------------------
 
-    def settled(self, part: Part, submit: Submit, rule: Rule, answer: Answer | None, *, now: datetime) -> Change:
+    def settled(self, part: Part, submit: Submit, rule: Rule, outcome: Outcome, *, now: datetime) -> Change:
         """The result of a request."""
-        values: Row = {"state": rule.state, "unanswered": unanswered_after(submit, answer)}
-        if answer:
-            values |= _told(answer)
+        answer = outcome.answer
+        values: Row = {
+            "state": rule.state,
+            "uses": uses_after(submit, outcome),
+            "unanswered": unanswered_after(submit, outcome),
+            **_told(outcome),
+        }
+        if rule.then is Then.AT_ONCE:
+            values["at_time_over"] = True
         if answer and rule.state is State.ACCEPTED:
             values |= {"token": answer.token, "fee": answer.fee, "accepted_at": beijing.iso(now)}
         if rule.state.final:
             values |= _its_mobiles(part)
         if answer and answer.state_code == INVALID_NUMBERS and rule.state is State.REJECTED:
             values |= _named_alone(part, answer)
-        return self._moved(values, now, attention=rule.attention, gone=("lease_until",))
+        gone = ("lease_until",) if answer else ("lease_until", "code")
+        return self._moved(values, now, attention=rule.attention, gone=gone)
 
-    def divided(self, part: Part, submit: Submit, answer: Answer, *, now: datetime) -> Change:
+    def divided(self, part: Part, submit: Submit, outcome: Outcome, *, now: datetime) -> Change:
         """A part whose halves stand for it from now on."""
         values: Row = {
             "state": State.SPLIT,
-            "unanswered": unanswered_after(submit, answer),
+            "unanswered": unanswered_after(submit, outcome),
             "divided": None if part.is_half else list(part.mobiles),
-            **_told(answer),
+            **_told(outcome),
         }
         return self._moved(values, now, attention=None, gone=("lease_until", "mobiles"))
 
@@ -161,7 +187,10 @@ def digest_of(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:32]
 
 
-def _told(answer: Answer) -> Row:
+def _told(outcome: Outcome) -> Row:
+    answer = outcome.answer
+    if answer is None:
+        return {"words": outcome.words or None}
     return {"code": answer.state_code, "words": answer.message or answer.meaning.meaning}
 
 

@@ -25,6 +25,10 @@ _ON_ITS_WAY = timedelta(seconds=5)
 """A time for sending this near can pass before the platform reads it, by its clock; it would be refused (330)."""
 
 
+NEAR = timedelta(seconds=15)
+"""A time for sending this near may have passed by the platform's clock, which is nobody's to set."""
+
+
 def backoff(tries: int, chance: float) -> float:
     """Return seconds until the next try: doubling with each, less up to half by ``chance`` (0 to 1)."""
     whole = min(_FIRST_BACKOFF * 2.0 ** min(tries - 1, 16), LONGEST_BACKOFF)
@@ -52,3 +56,8 @@ def in_time(delay: float, expires: datetime | None, *, now: datetime) -> float:
 def still_to_come(at_time: str | None, *, now: datetime) -> bool:
     """Return whether ``atTime`` is handed to the platform: a time that has passed means "at once"."""
     return at_time is not None and beijing.parse(at_time) > now + _ON_ITS_WAY
+
+
+def near(at_time: str | None, *, now: datetime) -> bool:
+    """Return whether ``atTime`` is so close that the platform's clock may already be past it."""
+    return at_time is not None and beijing.parse(at_time) <= now + NEAR

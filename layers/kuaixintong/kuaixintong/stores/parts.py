@@ -87,7 +87,8 @@ class Parts:
 
 _DECIDING = (
     *("part", "state", "fingerprint", "revision", "claim", "lease_until"),
-    *("timestamp", "uses", "unanswered", "attempts", "cid"),
+    *("timestamp", "uses", "unanswered", "attempts", "cid", "uid", "server", "asked_at"),
+    *("with_at_time", "at_time_over"),
 )
 """What :meth:`kuaixintong.core.ledger.Standing.of` reads."""
 

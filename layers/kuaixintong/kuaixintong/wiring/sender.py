@@ -29,7 +29,12 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
     return Submitter(
         claims=Claims(
             Parts(DynamoTable(dynamodb, settings.sends_table)),
-            Rows(settings.retention, timedelta(seconds=settings.lease), settings.store_content),
+            Rows(
+                settings.retention,
+                timedelta(seconds=settings.lease),
+                settings.store_content,
+                settings.repeat_within,
+            ),
         ),
         admission=Admission(
             Accounts(DynamoTable(dynamodb, settings.account_table)),
