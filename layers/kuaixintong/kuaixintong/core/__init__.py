@@ -18,6 +18,7 @@ room               what it knows
 ``gate``           the account: pauses, probes, and when a call is allowed
 ``gateway``        what API Gateway and load balancers hand over, as one request
 ``parameters``     a request's parameters, in every notation that the platform uses
+``numbers``        the one rule for numbers: which of them are beyond doubt
 ``jsontext``       JSON whose numbers and elements keep their own text
 ``pushes``         parameters into credentials, reports and MOs, good and bad
 ``masking``        what may be shown of a mobile
