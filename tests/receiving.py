@@ -14,12 +14,12 @@ import boto3
 
 from functions.receiver import handler
 from kuaixintong.core.credentials import PushCredentials
+from kuaixintong.intake import Intake
 from kuaixintong.reception import Reception
-from kuaixintong.storage import Storage
 from kuaixintong.stores.batch import Writer
 from kuaixintong.stores.dynamo import from_item
+from kuaixintong.stores.holding import Holding
 from kuaixintong.stores.inbound import Inbound
-from kuaixintong.stores.quarantine import Quarantine
 from kuaixintong.stores.reports import Reports
 from kuaixintong.stores.secrets import CachedSecret
 from tests.spec_samples import PUSH_PWD, PUSH_UID
@@ -119,16 +119,16 @@ class Receiver:
         self.secret = self.secrets.create_secret(Name=f"{self.prefix}push", SecretString=self._secret_text())[
             "ARN"
         ]
-        self.storage = Storage(
+        self.intake = Intake(
             reports=Reports(self.dynamodb, self.names["ReportsTable"]),
             inbound=Inbound(self.dynamodb, self.names["InboundTable"]),
-            quarantine=Quarantine(self.dynamodb, self.names["QuarantineTable"]),
+            quarantine=Holding(self.dynamodb, self.names["QuarantineTable"]),
             writer=Writer(self.dynamodb, threads=1, backoff=self.backoff),
             retention=RETENTION,
             clock=lambda: self.now,
         )
         self.reception = Reception(
-            CachedSecret(self.secrets, self.secret, PushCredentials, monotonic=lambda: self.uptime), self.storage
+            CachedSecret(self.secrets, self.secret, PushCredentials, monotonic=lambda: self.uptime), self.intake
         )
         self.sent.clear()
 
@@ -165,7 +165,7 @@ class Receiver:
 
     def held(self) -> list[Row]:
         """Chunk 0 of every quarantine record, in the order of their digests."""
-        return sorted(self.storage.quarantine.heads(), key=lambda row: row["digest"])
+        return sorted(self.intake.quarantine.heads(), key=lambda row: row["digest"])
 
     def everything(self) -> list[Row]:
         """Every row there is."""

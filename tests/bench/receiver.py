@@ -23,7 +23,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 
 from functions.receiver import handler
-from kuaixintong.storage import THREADS
+from kuaixintong.intake import THREADS
 from kuaixintong.stores import aws
 from tests.receiving import Context, Event, push, report
 from tests.template import create_tables
@@ -172,7 +172,7 @@ def _take_largest(sort: str) -> None:
     """Take one event in full, but for DynamoDB, which says yes to all, and print what it needed."""
     event = json.loads(json.dumps(_largest(sort), ensure_ascii=False))
     context: Any = Context()
-    events = handler._reception()._storage.writer.client.meta.events
+    events = handler._reception()._intake.writer.client.meta.events
     events.register_first("before-send.dynamodb.*", _yes)
     begin = time.process_time()
     with patch.multiple(handler.logger, info=_silent, warning=_silent), patch("builtins.print", _silent):

@@ -346,6 +346,6 @@ def test_bytes_that_are_no_push_are_kept_byte_for_byte_if_the_query_has_the_cred
     answer, evidence = witness.judge(incoming)
     assert (answer.status, evidence.records) == (400, 1)
     digest = witness.receiver.sent[-1][1]["Key"]["digest"]["S"]
-    kept = witness.receiver.storage.quarantine.read(digest)
+    kept = witness.receiver.intake.quarantine.read(digest)
     assert kept is not None
     assert kept.raw == body

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from kuaixintong.stores.quarantine import Quarantine
+from kuaixintong.stores.holding import Holding
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
 from tests.e2e.deployment import Deployment
@@ -77,7 +77,7 @@ def test_five_megabytes_that_cannot_be_read_are_held_whole_and_counted(deploymen
     for _ in range(4):
         answer = requests.post(deployment.stack.push_url, params=account, data=body.encode(), timeout=60)
         assert answer.status_code == 400
-    quarantine = Quarantine(deployment.aws.dynamodb, deployment.outputs["QuarantineTableName"])
+    quarantine = Holding(deployment.aws.dynamodb, deployment.outputs["QuarantineTableName"])
     [record] = [head for head in quarantine.heads() if head["chunks"] > 1]
     kept = quarantine.read(record["digest"])
     assert kept is not None

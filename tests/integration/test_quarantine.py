@@ -9,10 +9,12 @@ from unittest.mock import patch
 import pytest
 
 from kuaixintong import quarantine
-from kuaixintong.core import pushes
+from kuaixintong.core import entries, pushes
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.gateway import Request
+from kuaixintong.core.limits import ITEM_BYTES
 from kuaixintong.core.parameters import parameters
+from kuaixintong.core.unreadable import Kept, Unreadable
 from kuaixintong.quarantine import Released, held, release, release_from
 from tests.aws_faults import Faults, refusal
 from tests.receiving import RETENTION, Event, Receiver, event, mo, push, report
@@ -28,7 +30,7 @@ def receiver(aws: None) -> Receiver:
 
 def raw_of(receiver: Receiver) -> bytes:
     (record,) = receiver.held()
-    kept = receiver.storage.quarantine.read(record["digest"])
+    kept = receiver.intake.quarantine.read(record["digest"])
     assert kept is not None
     return kept.raw
 
@@ -59,10 +61,10 @@ def test_what_is_pushed_again_costs_one_small_write(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("letter", [b"x", "的".encode(), "😀".encode(), b"\xff"])
 def test_every_size_comes_back_byte_for_byte(receiver: Receiver, letter: bytes) -> None:
-    for size in (0, 1, 4_095, 4_096, 4_097, 384_096, 384_097, 1_000_000):
-        record = pushes.Unreadable("report", pushes.Kept.BODY, b"-" + letter * (size // len(letter)), "because")
-        receiver.storage.keep([record], deadline=time.monotonic() + 60)
-        assert receiver.storage.quarantine.read(record.digest) == record
+    for size in (0, 1, 4_095, 4_096, 4_097, 4_096 + ITEM_BYTES - 20_000, 4_097 + ITEM_BYTES - 20_000, 1_000_000):
+        record = Unreadable("report", Kept.BODY, b"-" + letter * (size // len(letter)), "because")
+        receiver.intake.keep([record], deadline=time.monotonic() + 60)
+        assert receiver.intake.quarantine.read(record.digest) == record
 
 
 def test_a_record_says_what_it_is_and_when_it_was_seen(receiver: Receiver) -> None:
@@ -110,7 +112,7 @@ def test_a_record_cut_off_while_it_was_written_is_none_until_the_next_push_compl
     assert receiver.take(incoming).status == 400
     (record,) = receiver.held()
     assert record["seen"] == 1
-    assert receiver.storage.quarantine.read(record["digest"])
+    assert receiver.intake.quarantine.read(record["digest"])
 
 
 def test_a_record_that_lacks_a_chunk_is_not_taken_for_whole(receiver: Receiver) -> None:
@@ -118,24 +120,24 @@ def test_a_record_that_lacks_a_chunk_is_not_taken_for_whole(receiver: Receiver) 
     digest = receiver.held()[0]["digest"]
     key = {"digest": {"S": digest}, "chunk": {"N": "2"}}
     receiver.dynamodb.delete_item(TableName=receiver.names["QuarantineTable"], Key=key)
-    assert receiver.storage.quarantine.read(digest) is None
+    assert receiver.intake.quarantine.read(digest) is None
     with pytest.raises(KeyError):
-        release_from(receiver.storage, digest)
+        release_from(receiver.intake, digest)
 
 
 def test_after_a_fix_entries_become_rows_and_leave_quarantine(receiver: Receiver) -> None:
     receiver.take(push("report", [report(1, success="ja"), report(2, success="ja"), report(3)]))
     assert len(receiver.held()) == 2
-    with patch.object(pushes, "_TRUTH", {"ja": True}):
-        released = [release_from(receiver.storage, record["digest"]) for record in receiver.held()]
+    with patch.object(entries, "_TRUTH", {"ja": True}):
+        released = [release_from(receiver.intake, record["digest"]) for record in receiver.held()]
     assert released == [Released(reports=1), Released(reports=1)]
     assert [row["success"] for row in receiver.reports()] == [True, True, True]
     assert len(receiver.everything()) == 3
 
 
 def test_a_whole_push_is_released_whole_and_what_is_bad_in_it_is_held_by_itself(receiver: Receiver) -> None:
-    entries = [*(mo(number, content="长" * 1_000) for number in range(300)), "bad"]
-    receiver.take(event(json.dumps({"uid": "abc", "pwd": "123", "type": "mo", "jsondata": entries})))
+    pushed = [*(mo(number, content="长" * 1_000) for number in range(300)), "bad"]
+    receiver.take(event(json.dumps({"uid": "abc", "pwd": "123", "type": "mo", "jsondata": pushed})))
     assert [record["kept"] for record in receiver.held()] == ["body"]
     assert len(receiver.everything()) > 1
     digest = receiver.held()[0]["digest"]
@@ -145,7 +147,7 @@ def test_a_whole_push_is_released_whole_and_what_is_bad_in_it_is_held_by_itself(
         return found | {"jsonData": found["jsondata"]}
 
     with patch.object(pushes, "parameters", fixed):
-        released = release_from(receiver.storage, digest)
+        released = release_from(receiver.intake, digest)
     assert (released.reports, released.mos, [each.raw for each in released.unreadable]) == (0, 300, [b'"bad"'])
     assert len(receiver.mos()) == 300
     assert [(record["kept"], record["raw"]) for record in receiver.held()] == [("entry", '"bad"')]
@@ -167,7 +169,7 @@ def test_what_is_unreadable_as_ever_stays_as_it_is(receiver: Receiver, incoming:
     receiver.take(incoming)
     before = receiver.everything()
     (record,) = receiver.held()
-    released = release_from(receiver.storage, record["digest"])
+    released = release_from(receiver.intake, record["digest"])
     assert (released.reports, released.mos) == (0, 0)
     assert [each.digest for each in released.unreadable] == [record["digest"]]
     assert receiver.everything() == before
@@ -178,12 +180,12 @@ def test_a_release_that_is_cut_off_loses_nothing_and_can_be_repeated(receiver: R
     digest = receiver.held()[0]["digest"]
     over = threading.Event()
     Faults(receiver.dynamodb, "DeleteItem", lambda _: None if over.is_set() else refusal("AccessDenied"))
-    with patch.object(pushes, "_TRUTH", {"ja": True}):
+    with patch.object(entries, "_TRUTH", {"ja": True}):
         with pytest.raises(StoreUnavailable):
-            release_from(receiver.storage, digest)
+            release_from(receiver.intake, digest)
         assert len(receiver.held()) == 1
         over.set()
-        assert release_from(receiver.storage, digest) == Released(reports=1)
+        assert release_from(receiver.intake, digest) == Released(reports=1)
     assert len(receiver.everything()) == 1
 
 
@@ -195,10 +197,10 @@ def test_an_operator_releases_with_the_names_of_the_tables_in_the_environment(
     monkeypatch.setenv("QUARANTINE_TABLE", receiver.names["QuarantineTable"])
     monkeypatch.setenv("RETENTION_DAYS", "180")
     receiver.take(push("report", [report(success="ja")]))
-    quarantine._storage.cache_clear()
-    with patch.object(pushes, "_TRUTH", {"ja": False}):
+    quarantine._intake.cache_clear()
+    with patch.object(entries, "_TRUTH", {"ja": False}):
         assert [release(record["digest"]) for record in held()] == [Released(reports=1)]
-    quarantine._storage.cache_clear()
+    quarantine._intake.cache_clear()
     assert [row["success"] for row in receiver.reports()] == [False]
 
 
@@ -206,5 +208,5 @@ def test_the_specs_own_push_would_be_read_again_from_its_body(receiver: Receiver
     with patch.object(pushes, "parameters", lambda _: {"uid": "abc", "pwd": "123", "type": "report"}):
         assert receiver.take(event(REPORT_PUSH)).status == 400
     (record,) = receiver.held()
-    assert release_from(receiver.storage, record["digest"]) == Released(reports=2)
+    assert release_from(receiver.intake, record["digest"]) == Released(reports=2)
     assert receiver.held() == []

@@ -85,7 +85,7 @@ def test_throttling_without_an_end_is_a_retry_before_the_time_is_up(receiver: Re
         pauses.append(attempt)
         return 0.0 if len(pauses) < 50 else 3600.0  # the fiftieth pause is longer than any time left
 
-    receiver.storage.writer._backoff = backoff
+    receiver.intake.writer._backoff = backoff
     over = threading.Event()
     Faults(receiver.dynamodb, "*", lambda _: None if over.is_set() else refusal("ThrottlingException"))
     incoming = push("report", [*(report(number) for number in range(MANY)), "bad"])

@@ -8,10 +8,12 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from kuaixintong.core import pushes
+from kuaixintong.core.entries import Sorted, sort_out
 from kuaixintong.core.errors import PushUnreadable
 from kuaixintong.core.gateway import Request
 from kuaixintong.core.messages import MO, Report
-from kuaixintong.core.pushes import Kept, Sorted, Unreadable, reread, sort_out
+from kuaixintong.core.pushes import reread
+from kuaixintong.core.unreadable import Kept, Unreadable
 from tests import spec_samples
 
 REPORT = {"token": 7331, "mobile": "13500000000", "resultCode": "0", "success": True}

@@ -15,7 +15,7 @@ room               what it knows
 ``submission``     one queue message, from its first claim to its last result
 ``account_check``  a login, what it says of the balances, and the early end of a pause
 ``reception``      one push, from its credentials to durable rows
-``storage``        the tables that a push ends in, as one
+``intake``         the tables that a push ends in, as one
 ``quarantine``     what could not be read, read again after a fix
 ``status``         the read side: what became of a send, a mobile, a day
 ``settings``       the environment, read in one place

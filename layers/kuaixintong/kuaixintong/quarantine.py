@@ -20,11 +20,11 @@ from functools import cache
 
 from kuaixintong.core import pushes
 from kuaixintong.core.errors import PushUnreadable
-from kuaixintong.core.pushes import Unreadable
+from kuaixintong.core.unreadable import Unreadable
+from kuaixintong.intake import Intake
 from kuaixintong.settings import StorageSettings
-from kuaixintong.storage import Storage
 from kuaixintong.stores.dynamo import Item
-from kuaixintong.wiring.receiver import storage
+from kuaixintong.wiring.receiver import intake
 
 _SECONDS = 300.0
 """For one record: a person is waiting, not API Gateway."""
@@ -41,22 +41,22 @@ class Released:
 
 def held() -> Iterator[Item]:
     """Yield what is known of every record in quarantine, without what follows its first few thousand bytes."""
-    return _storage().quarantine.heads()
+    return _intake().quarantine.heads()
 
 
 def release(digest: str) -> Released:
     """Read a record again, with the tables that the environment names; see :func:`release_from`."""
-    return release_from(_storage(), digest)
+    return release_from(_intake(), digest)
 
 
-def release_from(storage: Storage, digest: str) -> Released:
+def release_from(intake: Intake, digest: str) -> Released:
     """Read a record again. Its messages become rows, and it leaves quarantine unless it is unreadable as ever.
 
     Of a push that has become readable in part, the entries that have not are held one by one instead. Rows are
     written before anything is removed, so this can be cut off and repeated. Raises :class:`KeyError` if there is
     no such record and :class:`~kuaixintong.core.errors.StoreUnavailable` when DynamoDB does not answer.
     """
-    record = storage.quarantine.read(digest)
+    record = intake.quarantine.read(digest)
     if record is None:
         raise KeyError(digest)
     try:
@@ -64,12 +64,12 @@ def release_from(storage: Storage, digest: str) -> Released:
     except PushUnreadable:
         return Released(unreadable=(record,))
     others = tuple(each for each in contents.unreadable if each.digest != digest)
-    stored = storage.store(replace(contents, unreadable=others), deadline=time.monotonic() + _SECONDS)
+    stored = intake.store(replace(contents, unreadable=others), deadline=time.monotonic() + _SECONDS)
     if others == contents.unreadable:
-        storage.quarantine.discard(digest)
+        intake.quarantine.discard(digest)
     return Released(stored.reports, stored.mos, contents.unreadable)
 
 
 @cache
-def _storage() -> Storage:
-    return storage(StorageSettings.read(os.environ))
+def _intake() -> Intake:
+    return intake(StorageSettings.read(os.environ))

@@ -10,10 +10,11 @@ import time
 
 from kuaixintong.core import pushes
 from kuaixintong.core.credentials import PushCredentials
+from kuaixintong.core.entries import sort_out
 from kuaixintong.core.errors import PushForbidden, PushUnreadable
 from kuaixintong.core.gateway import Request
 from kuaixintong.core.pushes import Push
-from kuaixintong.storage import Storage, Stored
+from kuaixintong.intake import Intake, Stored
 from kuaixintong.stores.secrets import CachedSecret
 
 _SECONDS_BETWEEN_LOOKS = 60.0
@@ -23,9 +24,9 @@ _SECONDS_BETWEEN_LOOKS = 60.0
 class Reception:
     """Takes pushes in."""
 
-    def __init__(self, secret: CachedSecret[PushCredentials], storage: Storage) -> None:
+    def __init__(self, secret: CachedSecret[PushCredentials], intake: Intake) -> None:
         self._secret = secret
-        self._storage = storage
+        self._intake = intake
 
     def receive(self, request: Request, *, seconds: float) -> Stored:
         """Take in one push, within ``seconds``.
@@ -38,11 +39,11 @@ class Reception:
         push = pushes.read(request)
         self._admit(push)
         try:
-            contents = pushes.sort_out(push.type, push.json_data)
+            contents = sort_out(push.type, push.json_data)
         except PushUnreadable as fault:
-            self._storage.keep([push.unreadable(str(fault))], deadline=deadline)
+            self._intake.keep([push.unreadable(str(fault))], deadline=deadline)
             raise
-        return self._storage.store(contents, deadline=deadline)
+        return self._intake.store(contents, deadline=deadline)
 
     def _admit(self, push: Push) -> None:
         known = self._secret.get()

@@ -20,7 +20,10 @@ room               what it knows
 ``parameters``     a request's parameters, in every notation that the platform uses
 ``numbers``        the one rule for numbers: which of them are beyond doubt
 ``jsontext``       JSON whose numbers and elements keep their own text
-``pushes``         parameters into credentials, reports and MOs, good and bad
+``pushes``         one push: credentials, type and contents, and what is kept of it in the end
+``entries``        a push's entries into reports and MOs, good and bad
+``unreadable``     what could not be read, and how it is kept
+``limits``         what DynamoDB takes
 ``masking``        what may be shown of a mobile
 ``errors``         every error, split by who has to act
 =================  ==========================================================================

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from kuaixintong.core.beijing import iso
 from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.core.limits import BATCH_ITEMS
 from kuaixintong.stores.aws import our_errors
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     type Row = dict[str, AttributeValueTypeDef]
 
-_ROWS_PER_CALL = 25
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 
@@ -97,7 +97,7 @@ class Writer:
         Raises :class:`StoreUnavailable` if not all are durable by ``deadline`` (``time.monotonic``). Some may be
         then, and some may become so still: putting the same rows again does no harm.
         """
-        batches = batched(things, _ROWS_PER_CALL, strict=False)
+        batches = batched(things, BATCH_ITEMS, strict=False)
         self.run((partial(self._put_batch, table, batch, to_row) for batch in batches), deadline=deadline)
 
     def run(self, jobs: Iterable[Job], *, deadline: float) -> None:

@@ -1,13 +1,13 @@
 """The receiver: from its settings to a :class:`~kuaixintong.reception.Reception`."""
 
 from kuaixintong.core.credentials import PushCredentials
+from kuaixintong.intake import THREADS, Intake
 from kuaixintong.reception import Reception
 from kuaixintong.settings import ReceiverSettings, StorageSettings
-from kuaixintong.storage import THREADS, Storage
 from kuaixintong.stores import aws
 from kuaixintong.stores.batch import Writer
+from kuaixintong.stores.holding import Holding
 from kuaixintong.stores.inbound import Inbound
-from kuaixintong.stores.quarantine import Quarantine
 from kuaixintong.stores.reports import Reports
 from kuaixintong.stores.secrets import CachedSecret
 from kuaixintong.wiring import now
@@ -16,16 +16,16 @@ from kuaixintong.wiring import now
 def reception(settings: ReceiverSettings) -> Reception:
     """Build the receiver's heart."""
     secret = CachedSecret(aws.secrets_manager(), settings.push_secret_arn, PushCredentials)
-    return Reception(secret, storage(settings.storage))
+    return Reception(secret, intake(settings.storage))
 
 
-def storage(settings: StorageSettings, *, threads: int = THREADS) -> Storage:
+def intake(settings: StorageSettings, *, threads: int = THREADS) -> Intake:
     """Build what the contents of pushes are put into, on ``threads`` side by side."""
     dynamodb = aws.dynamodb(connections=threads, validate=False)
-    return Storage(
+    return Intake(
         reports=Reports(dynamodb, settings.reports_table),
         inbound=Inbound(dynamodb, settings.inbound_table),
-        quarantine=Quarantine(dynamodb, settings.quarantine_table),
+        quarantine=Holding(dynamodb, settings.quarantine_table),
         writer=Writer(dynamodb, threads=threads),
         retention=settings.retention,
         clock=now,

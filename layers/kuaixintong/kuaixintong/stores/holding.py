@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kuaixintong.core.pushes import Kept, Unreadable
+from kuaixintong.core.limits import ITEM_BYTES
+from kuaixintong.core.unreadable import Kept, Unreadable
 from kuaixintong.stores.aws import our_errors
 from kuaixintong.stores.batch import Patience, Stamp, Writer
 from kuaixintong.stores.dynamo import Item, from_item, to_item
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 _HEAD_BYTES = 4_096
 """Raw text in chunk 0: enough to see what it is, and little, for each counting costs units by its size."""
 
-_CHUNK_BYTES = 380_000
-"""Raw text in a further chunk; an item has at most 400 KB."""
+_CHUNK_BYTES = ITEM_BYTES - 20_000
+"""Raw text in a further chunk; the rest is names, key and time."""
 
 
-class Quarantine:
+class Holding:
     """Unreadable pushes and entries, by digest."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:

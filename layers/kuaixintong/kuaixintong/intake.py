@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kuaixintong.core.pushes import Sorted, Unreadable
+from kuaixintong.core.entries import Sorted
+from kuaixintong.core.unreadable import Unreadable
 from kuaixintong.stores.batch import Stamp, Writer
+from kuaixintong.stores.holding import Holding
 from kuaixintong.stores.inbound import Inbound
-from kuaixintong.stores.quarantine import Quarantine
 from kuaixintong.stores.reports import Reports
 
 THREADS = 16
@@ -24,12 +25,12 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class Intake:
     """The three tables that pushes fill, and the threads that fill them. Safe between threads."""
 
     reports: Reports
     inbound: Inbound
-    quarantine: Quarantine
+    quarantine: Holding
     writer: Writer
     retention: timedelta
     clock: Callable[[], datetime]
