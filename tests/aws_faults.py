@@ -19,11 +19,16 @@ class _Body:
         yield self._body
 
 
+def answer(body: bytes, status: int = 200) -> AWSResponse:
+    """An answer of DynamoDB, to the byte."""
+    headers: Any = {"Content-Type": "application/x-amz-json-1.0"}
+    return AWSResponse("https://dynamodb", status, headers, _Body(body))
+
+
 def refusal(code: str, status: int = 400) -> AWSResponse:
     """An answer of DynamoDB that says no."""
     body = f'{{"__type": "com.amazonaws.dynamodb.v20120810#{code}", "message": "words that may quote a row"}}'
-    headers: Any = {"Content-Type": "application/x-amz-json-1.0"}
-    return AWSResponse("https://dynamodb", status, headers, _Body(body.encode()))
+    return answer(body.encode(), status)
 
 
 class Faults:
@@ -69,5 +74,5 @@ class Faults:
         if fault is None:
             return None
         headers: Any = fault.headers
-        answer = {"body": fault.content, "headers": headers, "status_code": fault.status_code}
-        return fault, create_parser("json").parse(answer, model.output_shape)
+        said = {"body": fault.content, "headers": headers, "status_code": fault.status_code}
+        return fault, create_parser("json").parse(said, model.output_shape)

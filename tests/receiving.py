@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 from urllib.parse import urlencode
 
-import boto3
-
 from functions.receiver import handler
 from kuaixintong.core.credentials import PushCredentials
 from kuaixintong.intake import Intake
 from kuaixintong.reception import Reception
+from kuaixintong.stores import aws
 from kuaixintong.stores.batch import Writer
 from kuaixintong.stores.dynamo import from_item
 from kuaixintong.stores.holding import Holding
@@ -28,6 +27,7 @@ from tests.template import create_tables
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 type Event = dict[str, Any]
 type Row = dict[str, Any]
@@ -112,10 +112,10 @@ class Receiver:
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
-        self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
+        self.dynamodb: DynamoDBClient = aws.dynamodb(connections=1)
         self.dynamodb.meta.events.register("before-parameter-build.dynamodb", self._note)
         self.names = create_tables(self.dynamodb, self.prefix)
-        self.secrets = boto3.client("secretsmanager")
+        self.secrets: SecretsManagerClient = aws.secrets_manager()
         self.secret = self.secrets.create_secret(Name=f"{self.prefix}push", SecretString=self._secret_text())[
             "ARN"
         ]

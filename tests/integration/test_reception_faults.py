@@ -12,6 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.batch import Patience, Writer, jittered
 from tests.aws_faults import Fault, Faults, refusal
+from tests.aws_faults import answer as cut_off
 from tests.receiving import Receiver, metrics, push, report
 
 MANY = 110  # five batches
@@ -66,6 +67,28 @@ def test_a_failing_store_is_a_retry_and_the_next_push_completes_it(
     assert faults.failed
     assert receiver.take(incoming).body == "0"
     assert all_rows_once(receiver)
+
+
+@pytest.mark.parametrize("operation", ["BatchWriteItem", "UpdateItem"])
+@pytest.mark.parametrize("after", [True, False], ids=["after it acted", "before"])
+def test_an_answer_of_the_store_that_was_cut_off_is_a_retry(
+    receiver: Receiver, operation: str, after: bool
+) -> None:
+    incoming = push("report", [*(report(number) for number in range(MANY)), "bad"])
+    faults = Faults(
+        receiver.dynamodb, operation, lambda number: cut_off(b"") if number == 0 else None, after=after
+    )
+    assert receiver.take(incoming).body == "retry"
+    assert faults.failed == 1
+    assert receiver.take(incoming).body == "0"
+    assert all_rows_once(receiver)
+    assert len(receiver.held()) == 1
+
+
+def test_a_secret_whose_answer_was_cut_off_is_a_retry(receiver: Receiver) -> None:
+    Faults(receiver.secrets, "*", lambda number: cut_off(b"") if number == 0 else None)
+    assert receiver.take(push("report", [report()])).body == "retry"
+    assert receiver.take(push("report", [report()])).body == "0"
 
 
 @pytest.mark.parametrize(

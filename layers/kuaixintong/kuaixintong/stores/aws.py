@@ -1,8 +1,9 @@
 """AWS's edge: the one place that makes clients, and that turns what AWS raises into errors of ours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -33,17 +34,61 @@ def dynamodb(*, connections: int, attempts: int = 3, validate: bool = True) -> "
     Without ``validate``, boto3 does not check parameters against the service's model, which halves the processor
     time of a batch of rows.
     """
-    return boto3.client("dynamodb", config=_config(connections, attempts, validate=validate))
+    client = boto3.client("dynamodb", config=_config(connections, attempts, validate=validate))
+    _refuse_cut_off_answers(client)
+    return client
 
 
 def secrets_manager() -> "SecretsManagerClient":
     """Return a Secrets Manager client."""
-    return boto3.client("secretsmanager", config=_config(1))
+    client = boto3.client("secretsmanager", config=_config(1))
+    _refuse_cut_off_answers(client)
+    return client
 
 
 def sqs(*, connections: int) -> "SQSClient":
     """Return an SQS client for up to ``connections`` threads."""
     return boto3.client("sqs", config=_config(connections))
+
+
+class AnswerCutOff(BotoCoreError):
+    """A good answer that has lost its end, or all of itself. Whether AWS has acted is not known."""
+
+    fmt = "The answer to {operation} has no {lost}."
+
+
+_PROMISED = MappingProxyType(
+    {
+        "BatchGetItem": ("Responses", "UnprocessedKeys"),
+        "BatchWriteItem": ("UnprocessedItems",),
+        "Query": ("Items",),
+        "Scan": ("Items",),
+        "GetSecretValue": ("VersionId",),
+    }
+)
+"""Members that stand in every good answer, whatever was asked."""
+
+
+def _refuse_cut_off_answers(client: "DynamoDBClient | SecretsManagerClient") -> None:
+    """Let an answer without a body raise. boto3 hands it on as ``{}``, which for a read says "no such item"."""
+    client.meta.events.register("before-parameter-build", _note_what_was_asked)
+    client.meta.events.register("after-call", _demand_what_was_promised)
+
+
+def _note_what_was_asked(params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
+    if params.get("ReturnValues") in ("ALL_NEW", "UPDATED_NEW"):
+        context["promised"] = ("Attributes",)
+
+
+def _demand_what_was_promised(
+    http_response: Any, parsed: Mapping[str, Any], model: Any, context: Mapping[str, Any], **_: Any
+) -> None:
+    if http_response.status_code >= 300:  # AWS says no, in words or without: boto3's own business
+        return
+    promised = (*_PROMISED.get(model.name, ()), *context.get("promised", ()))
+    lost = next((name for name in promised if name not in parsed), None if http_response.content else "body")
+    if lost:
+        raise AnswerCutOff(operation=model.name, lost=lost)
 
 
 _CONDITIONS = frozenset({"ConditionalCheckFailedException", "TransactionCanceledException"})
