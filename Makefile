@@ -53,7 +53,8 @@ check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templa
 	ruff format --check .
 	ruff check .
 	mypy
-	cfn-lint --regions us-east-1 eu-central-1 ap-southeast-1 cn-north-1 cn-northwest-1 -- template.yaml network/*.yaml
+	cfn-lint --regions us-east-1 eu-central-1 ap-southeast-1 cn-north-1 cn-northwest-1 -- template.yaml network/*.yaml \
+		monitoring/*.yaml
 	$(SAM) validate --lint
 	$(CHECKOV) --config-file .checkov.yaml
 

@@ -3,6 +3,7 @@
 Tables are never written down a second time: a test's tables are the template's.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,8 @@ import yaml
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+ROOT = Path(__file__).parent.parent
+TEMPLATE = ROOT / "template.yaml"
 
 type Section = dict[str, Any]
 
@@ -48,6 +50,46 @@ def resources(kind: str, template: Mapping[str, Any] | None = None) -> dict[str,
     """Return the resources of one type, for example ``AWS::SQS::Queue``, by their names in the template."""
     found = (template or load())["Resources"]
     return {name: each for name, each in found.items() if each["Type"] == kind}
+
+
+def watched() -> Section:
+    """Return the template with what watches it: the resources of ``MonitoringStack`` among its own.
+
+    What is handed over to that stack stands in the place of its parameters, so that ``{"Ref": "SendQueue"}`` there
+    reads as what the template itself would have to write.
+    """
+    template = load()
+    nested = template["Resources"].pop("MonitoringStack")["Properties"]
+    monitoring = load(ROOT / nested["TemplateURL"])
+    handed = nested["Parameters"]
+    assert set(handed) == set(monitoring["Parameters"])
+    template["Resources"] |= _filled_in(monitoring["Resources"], handed)
+    template["Mappings"] |= monitoring["Mappings"]
+    return template
+
+
+def _filled_in(value: Any, handed: Mapping[str, Any]) -> Any:
+    match value:
+        case {"Ref": str(name)} if name in handed:
+            return handed[name]
+        case {"Fn::Sub": str(text)}:
+            return {"Fn::Sub": re.sub(r"\$\{(\w+)\}", lambda found: _in_text(found, handed), text)}
+        case dict():
+            return {key: _filled_in(each, handed) for key, each in value.items()}
+        case list():
+            return [_filled_in(each, handed) for each in value]
+        case _:
+            return value
+
+
+def _in_text(found: re.Match[str], handed: Mapping[str, Any]) -> str:
+    match handed.get(found[1]):
+        case {"Ref": str(name)}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"${{{name}.{attribute}}}"
+        case _:
+            return found[0]
 
 
 @cache

@@ -17,7 +17,7 @@ import pytest
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
 from tests.e2e.deployment import Deployment, record
-from tests.template import load, resources
+from tests.template import load, resources, watched
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
@@ -64,7 +64,9 @@ def alarms(deployment: Deployment) -> dict[str, "MetricAlarmTypeDef"]:
     """The deployed alarms by their names in the template."""
     found = deployment.aws.cloudwatch.describe_alarms()["MetricAlarms"]
     by_name = {alarm["AlarmName"]: alarm for alarm in found}
-    return {name: by_name[deployment.physical(name)] for name in resources("AWS::CloudWatch::Alarm")}
+    return {
+        name: by_name[f"{deployment.stack.name}-{name}"] for name in resources("AWS::CloudWatch::Alarm", watched())
+    }
 
 
 def raises(alarm: "MetricAlarmTypeDef", datum: Datum) -> bool:
@@ -244,3 +246,12 @@ def test_every_alarm_is_told_to_whoever_subscribes(deployment: Deployment, mailb
 
     wait_until(all_told, "Every alarm is told")
     assert told == {alarm["AlarmName"]: alarm["AlarmDescription"] for alarm in deployed.values()}
+
+
+def test_the_dashboard_shows_the_deployed_alarms(deployment: Deployment) -> None:
+    cloudwatch = deployment.aws.cloudwatch
+    dashboard = cloudwatch.get_dashboard(DashboardName=deployment.outputs["DashboardName"])
+    [widget] = [each for each in json.loads(dashboard["DashboardBody"])["widgets"] if each["type"] == "alarm"]
+    assert sorted(widget["properties"]["alarms"]) == sorted(
+        alarm["AlarmArn"] for alarm in alarms(deployment).values()
+    )

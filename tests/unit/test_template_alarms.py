@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.template import load, resources
+from tests.template import load, resources, watched
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "operations.md"
 
 OWN = {"Fn::Sub": "Kuaixintong/${AWS::StackName}"}
 
-ALARMS = {name: alarm["Properties"] for name, alarm in resources("AWS::CloudWatch::Alarm").items()}
+WHOLE = watched()
+
+ALARMS = {name: alarm["Properties"] for name, alarm in resources("AWS::CloudWatch::Alarm", WHOLE).items()}
 
 AWS_METRICS = {
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
@@ -49,6 +51,20 @@ def test_every_alarm_is_told_to_the_topic(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_goes_by_the_stacks_name_and_its_own(name: str) -> None:
+    assert ALARMS[name]["AlarmName"] == {"Fn::Sub": f"${{AWS::StackName}}-{name}"}
+
+
+def test_the_template_itself_has_the_alarms_that_guard_a_deployment_and_no_other() -> None:
+    guards = {
+        alarm["Ref"]
+        for function in resources("AWS::Serverless::Function").values()
+        for alarm in function["Properties"].get("DeploymentPreference", {}).get("Alarms", [])
+    }
+    assert set(resources("AWS::CloudWatch::Alarm")) == guards
+
+
+@pytest.mark.parametrize("name", ALARMS)
 def test_an_alarm_looks_at_a_metric_of_aws_or_at_one_of_this_stack(name: str) -> None:
     alarm = ALARMS[name]
     assert alarm["Namespace"] == OWN or alarm["MetricName"] in AWS_METRICS[alarm["Namespace"]]
@@ -64,10 +80,9 @@ def test_missing_data_is_good_news_but_for_the_account_check() -> None:
 
 
 def test_alarms_on_the_account_check_look_at_one_check_at_a_time() -> None:
-    template = load()
-    periods = {minutes: int(each["Period"]) for minutes, each in template["Mappings"]["CheckTimes"].items()}
+    periods = {minutes: int(each["Period"]) for minutes, each in WHOLE["Mappings"]["CheckTimes"].items()}
     assert periods == {minutes: 60 * int(minutes) for minutes in periods}
-    assert set(periods) == {str(each) for each in template["Parameters"]["CheckRateMinutes"]["AllowedValues"]}
+    assert set(periods) == {str(each) for each in WHOLE["Parameters"]["CheckRateMinutes"]["AllowedValues"]}
     for name in ("LoginFailedAlarm", "LowBalanceAlarm"):
         assert ALARMS[name]["Period"] == {"Fn::FindInMap": ["CheckTimes", {"Ref": "CheckRateMinutes"}, "Period"]}
 
@@ -79,8 +94,8 @@ def test_an_alarm_that_no_period_could_hold_is_not_made() -> None:
 
 
 def test_pushes_that_api_gateway_turns_away_are_counted_from_its_log() -> None:
-    [filter_] = resources("AWS::Logs::MetricFilter").values()
-    api = load()["Resources"]["PushApi"]["Properties"]
+    [filter_] = resources("AWS::Logs::MetricFilter", WHOLE).values()
+    api = WHOLE["Resources"]["PushApi"]["Properties"]
     assert filter_["Properties"]["LogGroupName"] == {"Ref": "PushApiLogGroup"}
     assert filter_["Properties"]["FilterPattern"] == '{ $.status = "429" }'
     assert json.loads(api["AccessLogSetting"]["Format"])["status"] == "$context.status"
@@ -91,7 +106,7 @@ def test_pushes_that_api_gateway_turns_away_are_counted_from_its_log() -> None:
 
 
 def test_the_topic_is_encrypted_with_a_key_that_cloudwatch_may_use_and_takes_this_accounts_alarms_alone() -> None:
-    template = load()["Resources"]
+    template = WHOLE["Resources"]
     assert template["AlarmTopic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
     key = template["AlarmKey"]["Properties"]["KeyPolicy"]["Statement"]
     assert {"Service": "cloudwatch.amazonaws.com"} in [statement["Principal"] for statement in key]
@@ -104,9 +119,8 @@ def test_the_topic_is_encrypted_with_a_key_that_cloudwatch_may_use_and_takes_thi
 
 def dashboard() -> list[dict[str, Any]]:
     """The widgets, with references left as they are written."""
-    widgets: list[dict[str, Any]] = json.loads(
-        load()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    )["widgets"]
+    text, _ = WHOLE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets: list[dict[str, Any]] = json.loads(text)["widgets"]
     return widgets
 
 
@@ -129,7 +143,12 @@ def test_the_dashboards_widgets_do_not_overlap() -> None:
 
 def test_the_dashboard_shows_every_alarm() -> None:
     [widget] = [each for each in dashboard() if each["type"] == "alarm"]
-    assert set(widget["properties"]["alarms"]) == {f"${{{name}.Arn}}" for name in ALARMS}
+    _, inserted = WHOLE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert inserted["Guards"]["Fn::Join"][0] == '", "'  # between the quotation marks around ${Guards}
+    own = load()["Resources"]["MonitoringStack"]["Properties"]["Parameters"]["GuardingAlarms"]["Fn::Join"][1]
+    shown = [each for each in widget["properties"]["alarms"] if each != "${Guards}"]
+    shown += [f"${{{'.'.join(each['Fn::GetAtt'])}}}" for each in own]
+    assert sorted(shown) == sorted(f"${{{name}.Arn}}" for name in ALARMS)
 
 
 def test_every_metric_that_raises_an_alarm_is_on_the_dashboard() -> None:

@@ -17,7 +17,7 @@ from samtranslator.translator.translator import Translator  # type: ignore[impor
 from tests.template import TEMPLATE, load
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = [TEMPLATE, *sorted((ROOT / "network").glob("*.yaml"))]
+TEMPLATES = [TEMPLATE, *sorted(ROOT.glob("network/*.yaml")), *sorted(ROOT.glob("monitoring/*.yaml"))]
 PARTITIONS = {"us-east-1": "aws", "cn-north-1": "aws-cn", "cn-northwest-1": "aws-cn"}
 
 PRINCIPALS = {"lambda", "apigateway", "cloudwatch", "events", "codedeploy", "elasticloadbalancing"}
