@@ -1,0 +1,226 @@
+"""Nothing is granted that nothing needs: each grant of each role is taken away, and something is refused.
+
+The functions' own handlers run here, on the deployed tables, queues and secrets, as a role that has all grants of
+the deployed one but one. What a handler catches counts all the same: a refusal is seen where boto3 sees it.
+"""
+
+import importlib.util
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from kuaixintong.core.errors import TryLater
+from local.simulator.running import RunningSimulator
+from tests.e2e.deployment import Deployment, record
+from tests.receiving import Context
+from tests.template import ROOT, load, resources
+
+type Event = Mapping[str, Any]
+type Scenario = Callable[[Deployment, RunningSimulator], list[Event]]
+
+FUNCTIONS = resources("AWS::Serverless::Function")
+
+BY_LAMBDA_ITSELF = {
+    "SQS": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+    "DynamoDB": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+    "logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
+}
+"""What Lambda, unlike the emulator, asks for in a function's name: for an event source, for its log."""
+
+
+# --- what the functions do -------------------------------------------------------------------------------------
+
+
+def a_divided_send_that_comes_twice(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    """The transaction that divides it, and the second delivery's look at the rows that there are."""
+    bad, good = "13900000001", "13900000002"
+    platform.change(refused_mobiles=[bad])
+    name, send = uuid.uuid4().hex, {"mobiles": [bad, good], "content": "x"}
+    return [{"Records": [record(name, send, receive_count=times)]} for times in (1, 2)]
+
+
+def a_send_that_is_put_off(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    platform.faults([{"op": "sendSm", "do": "code", "code": 1}])
+    return [{"Records": [record(uuid.uuid4().hex, {"mobiles": ["13900000003"], "content": "x"})]}]
+
+
+def a_send_that_is_given_up(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    platform.faults([{"op": "sendSm", "do": "code", "code": 1}])
+    limit = load()["Parameters"]["ReceiveLimit"]["Default"]
+    send = {"mobiles": ["13900000004"], "content": "x"}
+    return [{"Records": [record(uuid.uuid4().hex, send, receive_count=limit)]}]
+
+
+def a_push(kind: str, data: str) -> Scenario:
+    def scenario(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+        new = data.replace("NEW", uuid.uuid4().hex)  # what is in quarantine already is only counted
+        query = {**deployment.push_credentials, "type": kind, "jsonData": new}
+        return [{"httpMethod": "GET", "queryStringParameters": query, "headers": {}, "body": None}]
+
+    return scenario
+
+
+def a_check(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    return [{}]
+
+
+SCENARIOS: dict[str, list[Scenario]] = {
+    "SenderFunction": [a_divided_send_that_comes_twice, a_send_that_is_put_off, a_send_that_is_given_up],
+    "ReceiverFunction": [
+        a_push("report", '[{"token": 9701, "mobile": "13900000005", "resultCode": "0", "success": true}]'),
+        a_push("mo", '[{"mobile": "13900000005", "content": "x", "smgRecvDate": "2015-01-01 12:00:00"}]'),
+        a_push("no type", f"NEW and longer than a record's first chunk {'x' * 5_000}"),
+    ],
+    "BalanceFunction": [a_check],
+}
+
+
+# --- grants ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One action on one resource."""
+
+    sid: str
+    action: str
+    resource: str
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def granted(deployment: Deployment, role: str) -> list[Grant]:
+    """What a deployed role allows."""
+    iam, name = deployment.aws._client("iam"), deployment.physical(role)
+    return [
+        Grant(statement["Sid"], action, resource)
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        for statement in document(iam.get_role_policy(RoleName=name, PolicyName=policy))["Statement"]
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    ]
+
+
+def document(answer: Any) -> dict[str, Any]:
+    """A policy as IAM hands it out, decoded by boto3 or not."""
+    found = answer["PolicyDocument"]
+    decoded: dict[str, Any] = json.loads(found) if isinstance(found, str) else found
+    return decoded
+
+
+def by_lambda_itself(function: str) -> Counter[str]:
+    """The actions that Lambda asks for in a function's name, each as often as there are resources to it."""
+    events = FUNCTIONS[function]["Properties"].get("Events", {}).values()
+    kinds = [*(event["Type"] for event in events if event["Type"] in BY_LAMBDA_ITSELF), "logs"]
+    return Counter(action for kind in kinds for action in BY_LAMBDA_ITSELF[kind])
+
+
+@dataclass
+class Stage:
+    """Handlers on the deployed stack, as a role whose grants a test sets."""
+
+    deployment: Deployment
+    platform: RunningSimulator
+    patch: pytest.MonkeyPatch
+    role: str = field(default_factory=lambda: f"grants-{uuid.uuid4().hex[:8]}")
+
+    def open(self) -> None:
+        """Make the role, and act as it from now on."""
+        trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+        arn = self.deployment.aws._client("iam").create_role(
+            RoleName=self.role,
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        )["Role"]["Arn"]
+        given = self.deployment.aws.sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        self.patch.setenv("AWS_ENDPOINT_URL", self.deployment.stack.endpoint)
+        self.patch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
+        self.patch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
+        self.patch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
+
+    def grant(self, grants: list[Grant]) -> None:
+        """Let the role do this and no more."""
+        statements = [{"Effect": "Allow", "Action": each.action, "Resource": each.resource} for each in grants]
+        self.deployment.aws._client("iam").put_role_policy(
+            RoleName=self.role,
+            PolicyName="grants",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+        )
+
+    def refusals(self, function: str, scenario: Scenario) -> list[str]:
+        """Run a function's handler as a new process does; return the calls that IAM refused."""
+        self.platform.reset()
+        self.platform.faults([])
+        events = scenario(self.deployment, self.platform)
+        name = self.deployment.physical(function)
+        settings = self.deployment.aws.functions.get_function_configuration(FunctionName=name)
+        for key, value in settings["Environment"]["Variables"].items():
+            self.patch.setenv(key, value)
+        refused: list[str] = []
+
+        def look(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+            if parsed.get("Error", {}).get("Code", "").startswith("AccessDenied"):
+                refused.append(model.name)
+
+        session = boto3.Session()
+        session.events.register("after-call", look)
+        self.patch.setattr(boto3, "DEFAULT_SESSION", session)
+        new_handler, context = handler(function).lambda_handler, Context(seconds_left=settings["Timeout"])
+        for event in events:
+            with suppress(TryLater):  # what the account check raises when it cannot read its secret
+                new_handler(event, context)
+        return refused
+
+
+def handler(function: str) -> Any:
+    """A function's handler, imported anew: nothing is built yet, nothing cached."""
+    path = ROOT / Path(FUNCTIONS[function]["Properties"]["CodeUri"]) / "handler.py"
+    spec = importlib.util.spec_from_file_location(f"{function}_{uuid.uuid4().hex}", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def stage(deployment: Deployment, platform: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    stage = Stage(deployment, platform, monkeypatch)
+    stage.open()
+    yield stage
+    deployment.aws._client("iam").delete_role_policy(RoleName=stage.role, PolicyName="grants")
+    deployment.aws._client("iam").delete_role(RoleName=stage.role)
+
+
+def test_every_function_has_its_scenarios() -> None:
+    assert set(SCENARIOS) == set(FUNCTIONS)
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics")  # of a handler that gets no further than its secret
+@pytest.mark.parametrize("function", SCENARIOS)
+def test_with_any_grant_taken_away_something_is_refused(stage: Stage, function: str) -> None:
+    [role, _] = FUNCTIONS[function]["Properties"]["Role"]["Fn::GetAtt"]
+    grants = granted(stage.deployment, role)
+    of_lambda = by_lambda_itself(function)
+    assert Counter(each.action for each in grants if each.action in of_lambda) == of_lambda
+    stage.grant(grants)
+    assert [stage.refusals(function, scenario) for scenario in SCENARIOS[function]] == [
+        [] for _ in SCENARIOS[function]
+    ]
+    not_needed = []
+    for grant in grants:
+        if grant.action in of_lambda:
+            continue
+        stage.grant([each for each in grants if each != grant])
+        if not any(stage.refusals(function, scenario) for scenario in SCENARIOS[function]):
+            not_needed.append(grant)
+    assert not_needed == []
