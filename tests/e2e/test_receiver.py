@@ -109,3 +109,18 @@ def test_five_thousand_reports_under_every_push_fault_end_as_five_thousand_rows(
     rows = wait_until(reported, "every report has come", seconds=60)
     assert sorted(row["mobile"] for row in rows) == mobiles
     assert set(deployment.lookup.delivery_status(send_id).mobiles.values()) == {"delivered"}
+
+
+def test_a_text_in_another_charset_arrives_byte_for_byte(deployment: Deployment) -> None:
+    mo = [an_mo(99_000_001, "同意", SECONDS[0])]
+    parts = {**deployment.push_credentials, "type": "mo", "jsonData": json.dumps(mo, ensure_ascii=False)}
+    head = '--x\r\nContent-Disposition: form-data; name="%s"\r\nContent-Type: text/plain; charset=GBK\r\n\r\n'
+    body = "".join(f"{head % name}{text}\r\n" for name, text in parts.items())
+    answer = requests.post(
+        deployment.stack.push_url,
+        data=f"{body}--x--\r\n".encode("gbk"),
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+        timeout=30,
+    )
+    assert (answer.status_code, answer.text) == (200, "0")
+    assert [row["content"] for row in deployment.lookup.mos_of_mobile("13699000001")] == ["同意"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.sender.handler import THREADS
 from tests.template import load, resources, tables
 
 KEYS = {
@@ -183,6 +184,13 @@ def test_both_queues_are_encrypted_and_keep_messages_for_14_days() -> None:
 def test_a_failed_record_alone_returns_to_the_queue(template: dict[str, Any]) -> None:
     source = template["Resources"]["SenderFunction"]["Properties"]["Events"]["Sends"]["Properties"]
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_the_sender_works_on_its_largest_batch_side_by_side(template: dict[str, Any]) -> None:
+    # fewer threads, and a record waits for another's platform; more, and connections are kept for nobody
+    source = template["Resources"]["SenderFunction"]["Properties"]["Events"]["Sends"]["Properties"]
+    assert source["BatchSize"] == {"Ref": "BatchSize"}
+    assert template["Parameters"]["BatchSize"]["MaxValue"] == THREADS
 
 
 # --- functions -------------------------------------------------------------------------------------------------

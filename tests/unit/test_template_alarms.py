@@ -1,7 +1,9 @@
 """Alarms and dashboard: each is told to somebody, has its page, and looks at a metric that exists."""
 
 import json
+import operator
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,98 @@ def test_the_topic_is_encrypted_with_a_key_that_cloudwatch_may_use_and_takes_thi
     assert {"Service": "cloudwatch.amazonaws.com"} in [statement["Principal"] for statement in key]
     [policy] = template["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert policy["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+# --- what raises them ------------------------------------------------------------------------------------------
+#
+# Metrics as CloudWatch sees them: a history is a list of periods, oldest first, a period the list of its samples.
+
+type History = list[list[float]]
+
+NOTHING: list[float] = []
+ONE_IS_TOO_MANY: tuple[list[History], list[History]] = ([[[1]], [[0, 0, 1]]], [[[0]], [NOTHING]])
+A_PAUSE: tuple[list[History], list[History]] = (
+    [[NOTHING, NOTHING, [1]], [[1], NOTHING, NOTHING]],
+    [[[0], [0], [0]], [NOTHING, NOTHING, NOTHING]],
+)
+
+HISTORIES: dict[str, tuple[list[History], list[History]]] = {
+    "SendsGivenUpAlarm": ([[[1]], [[0, 3, 0]]], [[[0]], [NOTHING]]),
+    "GaveUpAlarm": ONE_IS_TOO_MANY,
+    "SendsLateAlarm": (
+        [[[901], [901], [901]], [[901], [5, 901], [999]]],
+        [[[901], [901], [900]], [[901], [500, 500], [901]]],
+    ),
+    "SendsPutOffAlarm": (
+        [[[1], NOTHING, [2], [1]], [[1], [1], [1], NOTHING]],
+        [[[9], [9], NOTHING, NOTHING], [NOTHING] * 4, [[0]] * 4],
+    ),
+    "PausedAuthenticationAlarm": A_PAUSE,
+    "PausedSourceAddressAlarm": A_PAUSE,
+    "PausedAccountDisabledAlarm": A_PAUSE,
+    "PausedOrganisationDisabledAlarm": A_PAUSE,
+    "PausedBalanceAlarm": A_PAUSE,
+    "PausedTimestampAlarm": A_PAUSE,
+    "PausedUnreachableAlarm": ([[[1], NOTHING, [1]]], [[NOTHING, NOTHING, [5]], [[0], [0], [0]], [NOTHING] * 3]),
+    "UnconfirmedAlarm": ONE_IS_TOO_MANY,
+    "ProtocolAlarm": ONE_IS_TOO_MANY,
+    "NoTokenAlarm": ONE_IS_TOO_MANY,
+    "PushesRefusedAlarm": ONE_IS_TOO_MANY,
+    "PushesQuarantinedAlarm": ONE_IS_TOO_MANY,
+    "EntriesQuarantinedAlarm": ONE_IS_TOO_MANY,
+    "StoreErrorsAlarm": ONE_IS_TOO_MANY,
+    "ReceiverErrorsAlarm": ONE_IS_TOO_MANY,
+    "PushApiErrorsAlarm": ONE_IS_TOO_MANY,
+    "SenderErrorsAlarm": ONE_IS_TOO_MANY,
+    "SendErrorsAlarm": ONE_IS_TOO_MANY,
+    "BalanceErrorsAlarm": ONE_IS_TOO_MANY,
+    "LoginFailedAlarm": ([[[1], [1]], [[0, 1], NOTHING], [NOTHING, NOTHING]], [[[1], [0]], [[0], [1]]]),
+    "LowBalanceAlarm": ([[[999]], [[5000, 999]]], [[[1000]], [NOTHING]]),
+    "SenderThrottlesAlarm": ONE_IS_TOO_MANY,
+    "ReceiverThrottlesAlarm": ONE_IS_TOO_MANY,
+    "PushesThrottledAlarm": ONE_IS_TOO_MANY,
+    "SendsThrottlesAlarm": ONE_IS_TOO_MANY,
+    "AccountThrottlesAlarm": ONE_IS_TOO_MANY,
+    "ReportsThrottlesAlarm": ONE_IS_TOO_MANY,
+    "InboundThrottlesAlarm": ONE_IS_TOO_MANY,
+    "QuarantineThrottlesAlarm": ONE_IS_TOO_MANY,
+}
+"""For each alarm histories that raise it and histories that do not, with the parameters' defaults."""
+
+STATISTICS: dict[str, Callable[[list[float]], float]] = {"Sum": sum, "Maximum": max, "Minimum": min}
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "GreaterThanThreshold": operator.gt,
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
+
+
+def raised(alarm: dict[str, Any], history: History) -> bool:
+    """Whether an alarm that is off goes on, as CloudWatch decides it: M of the last N periods are past it.
+
+    A period without data counts as past it (``breaching``), as not past it (``notBreaching``), or not at all.
+    """
+    threshold = alarm["Threshold"]
+    if isinstance(threshold, dict):
+        threshold = WHOLE["Parameters"][threshold["Ref"]]["Default"]
+    statistic, past = STATISTICS[alarm["Statistic"]], COMPARISONS[alarm["ComparisonOperator"]]
+    assert len(history) == alarm["EvaluationPeriods"], "a history is as long as the alarm looks back"
+    without_data = alarm["TreatMissingData"] == "breaching"
+    breaching: int = sum(past(statistic(period), threshold) if period else without_data for period in history)
+    needed: int = alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
+    return breaching >= needed
+
+
+def test_every_alarm_has_its_histories() -> None:
+    assert set(HISTORIES) == set(ALARMS)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_what_should_raise_an_alarm_does_and_what_should_not_does_not(name: str) -> None:
+    loud, quiet = HISTORIES[name]
+    assert [history for history in loud if not raised(ALARMS[name], history)] == []
+    assert [history for history in quiet if raised(ALARMS[name], history)] == []
 
 
 # --- dashboard -------------------------------------------------------------------------------------------------

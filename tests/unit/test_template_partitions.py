@@ -96,6 +96,14 @@ def test_the_queue_and_the_api_call_the_alias(stack: dict[str, Any]) -> None:
         assert uri.endswith("/functions/${ReceiverFunctionAliaslive}/invocations")
 
 
+def test_bodies_that_are_no_text_arrive_byte_for_byte(stack: dict[str, Any]) -> None:
+    # API Gateway makes text of every other body, and U+FFFD of what is not UTF-8 in it
+    api = stack["Resources"]["PushApi"]["Properties"]
+    wanted = {"multipart/form-data", "application/octet-stream"}
+    declared = {each.replace("~1", "/") for each in api["BinaryMediaTypes"]}
+    assert declared == set(api["Body"]["x-amazon-apigateway-binary-media-types"]) == wanted
+
+
 def test_off_aws_nothing_of_codedeploy_is_left() -> None:
     kinds = {each["Type"] for each in transformed("us-east-1", OnAws="false")["Resources"].values()}
     assert not [kind for kind in kinds if kind.startswith("AWS::CodeDeploy")]
