@@ -105,14 +105,73 @@ def test_the_specs_answers_are_read() -> None:
         ('{"stateCode":1,"message":"\\ud800"}', Answer(1, "?")),
         ('{"stateCode":0,"token":"' + "7" * 3_000 + '"}', Answer(0)),  # no index of DynamoDB's takes such a key
         ('{"stateCode":0,"more":{"than":["the","spec"]}}', Answer(0)),
+        ('{"stateCode":0,"message":"two\nlines"}', Answer(0, "two\nlines")),
     ],
 )
 def test_answers_are_read_tolerantly(text: str, answer: Answer) -> None:
     assert decode_answer(text.encode()) == answer
 
 
-def test_a_token_keeps_its_digits_past_what_a_double_holds() -> None:
-    assert decode_answer(b'{"stateCode":0,"token":9007199254740993}').token == "9007199254740993"
+@pytest.mark.parametrize(
+    ("written", "token"),
+    [
+        ("70000012", "70000012"),
+        ("7.0000012E7", "70000012"),  # a double holds it, so nothing is lost
+        ("7.0000012e+07", "70000012"),
+        ("70000012.0", "70000012"),
+        ("700000120e-1", "70000012"),
+        ("-0", "0"),
+        ("9007199254740993", "9007199254740993"),  # plain digits are believed at any length
+        ("9007199254740991.0", "9007199254740991"),
+        ("9.007199254740991E15", "9007199254740991"),
+        ("9.007199254740993E15", None),  # beyond 2**53 a floating notation has been rounded before it was written
+        ("9007199254740993.0", None),
+        ("9.223372036854775E18", None),
+        ("1e999999999999", None),
+        ("70000012.5", None),
+        ("7" * 128, "7" * 128),
+        ("7" * 129, None),
+        ("7" * 50_000, None),
+        ('"7.0000012E7"', "7.0000012E7"),  # a text is a text
+    ],
+    ids=lambda text: str(text)[:24],
+)
+def test_a_token_is_read_to_the_digit_or_not_at_all(written: str, token: str | None) -> None:
+    answer = decode_answer(f'{{"stateCode":0,"token":{written}}}'.encode())
+    assert (answer.state_code, answer.token) == (0, token)
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("2.3E2", 230),
+        ("230.000", 230),
+        ("2300e-1", 230),
+        ('"230"', 230),
+        ('"2.3e2"', 230),
+        ("-0.0", 0),
+        ("0e9", 0),
+    ],
+)
+def test_a_state_code_is_the_same_in_any_notation(written: str, code: int) -> None:
+    assert decode_answer(f'{{"stateCode":{written}}}'.encode()).state_code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('{"stateCode":0,"token":376,"token":377,"fee":1}', Answer(0, fee=1)),
+        ('{"stateCode":0,"token":376,"token":376,"token":377}', Answer(0)),
+        ('{"stateCode":0,"token":376,"token":"376"}', Answer(0, token="376")),
+        ('{"stateCode":0,"token":377,"token":null}', Answer(0)),
+        ('{"stateCode":0,"stateCode":0,"token":376}', Answer(0, token="376")),
+        ('{"stateCode":0,"fee":1,"fee":2,"token":376}', Answer(0, token="376")),
+        ('{"stateCode":0,"message":"a","message":"b"}', Answer(0)),
+        ('{"stateCode":0,"more":{"token":1,"token":2},"token":376}', Answer(0, token="376")),
+    ],
+)
+def test_a_field_that_stands_twice_is_left_out_if_it_says_two_things(text: str, answer: Answer) -> None:
+    assert decode_answer(text.encode()) == answer
 
 
 @pytest.mark.parametrize(
@@ -131,6 +190,14 @@ def test_a_token_keeps_its_digits_past_what_a_double_holds() -> None:
         b'{"stateCode":"zero"}',
         b'{"stateCode":"0x0"}',
         b'{"stateCode":0.5}',
+        b'{"stateCode":1e-400}',
+        b'{"stateCode":9.007199254740993E15}',
+        b'{"stateCode":1e999999999999}',
+        b'{"stateCode":0,"stateCode":1}',
+        b'{"stateCode":1,"stateCode":0}',
+        b'{"stateCode":0,"stateCode":null}',
+        b'{"stateCode":0,"stateCode":0,"stateCode":230,"stateCode":0}',
+        b'{"stateCode":0,"more":' + b'{"a":' * 30_000 + b"0",
         b'{"stateCode":NaN}',
         b'{"stateCode":Infinity}',
         b'{"stateCode":99999999999999999999}',
