@@ -95,7 +95,12 @@ def _account_for(message: QueueMessage, progress: Progress) -> None:
         metrics.add_metric(name, MetricUnit.Count, count)
     states = {str(state): count for state, count in progress.states.items()}
     again = progress.again
-    extra = {"send_id": mask_all(progress.send_id), "receive_count": message.receive_count, "states": states}
+    extra = {
+        "message_id": message.message_id,  # SQS's own, whole: what a masked id can be found again by
+        "send_id": mask_all(progress.send_id),
+        "receive_count": message.receive_count,
+        "states": states,
+    }
     if again:
         logger.info("put off", extra=extra | {"why": again.why, "delay": round(again.delay, 1)})
         raise TryLater(again.why)

@@ -250,6 +250,27 @@ def test_no_content_mobile_or_password_is_ever_logged(sender: World) -> None:
         assert request["pwd"] not in log, "a digest can be searched for a short password"
 
 
+MOBILE_IN_AN_ID = {
+    "otp-135-0000-0000-x": "otp-135-****-0000-x",
+    "2026112513500001234": "2026112********1234",
+    "86.135_0000:0000": "86.135_****:0000",
+}
+
+
+@pytest.mark.parametrize(("send_id", "shown"), MOBILE_IN_AN_ID.items(), ids=MOBILE_IN_AN_ID)
+@pytest.mark.parametrize("number", [GOOD, PUT_OFF], ids=["done", "put off"])
+def test_an_id_made_of_a_mobile_is_logged_without_it_beside_a_message_id_to_find_it_by(
+    sender: World, send_id: str, shown: str, number: int
+) -> None:
+    event = records(number)
+    record = event["Records"][0]
+    record["body"] = json.dumps(json.loads(record["body"]) | {"id": send_id})
+    invocation = invoke(event)
+    assert [(line["send_id"], line["message_id"]) for line in invocation.lines] == [(shown, record["messageId"])]
+    assert sender.row(send_id)["state"] == ("ACCEPTED" if number == GOOD else "WAITING")
+    assert send_id not in invocation.log
+
+
 # --- the function's own ground ----------------------------------------------------------------------------------
 
 
