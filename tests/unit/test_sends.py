@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import re2  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kuaixintong.core import sends
+from kuaixintong.core import bodies, sends
 from kuaixintong.core.errors import SendRefused
 from kuaixintong.core.sends import UNUSABLE, InvalidMobile, Part, Send
 
@@ -89,6 +90,15 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         GOOD | {"mobiles": [MOBILE, 13708600860]},
         "mobiles[1] is a number; mobiles must be an array of at least one string.",
     ),
+    "several mobiles that are no strings": (
+        GOOD | {"mobiles": [1, MOBILE, None]},
+        "mobiles[0] is a number, mobiles[2] is null; mobiles must be an array of at least one string.",
+    ),
+    "very many mobiles that are no strings": (
+        GOOD | {"mobiles": [13708600860] * 80},
+        "mobiles[0] is a number, mobiles[1] is a number, mobiles[2] is a number, mobiles[3] is a number, "
+        "mobiles[4] is a number, and 75 more are no strings; mobiles must be an array of at least one string.",
+    ),
     "no content": ({"mobiles": [MOBILE]}, f"content is missing; {CONTENT_RULE}"),
     "empty content": (GOOD | {"content": ""}, f"content is empty; {CONTENT_RULE}"),
     "1001 characters": (GOOD | {"content": "长" * 1_001}, f"content is 1001 characters long; {CONTENT_RULE}"),
@@ -106,8 +116,29 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a time without seconds": (GOOD | {"dailyEndTime": "18:00"}, f'dailyEndTime is "18:00"; {CLOCK_RULE}'),
     "a time as null": (GOOD | {"dailyEndTime": None}, f"dailyEndTime is null; {CLOCK_RULE}"),
-    "an unknown field": (GOOD | {"attime": "2015-04-01 12:00:00"}, f'"attime" is not a field of a send; {FIELDS}'),
+    "an unknown field": (GOOD | {"colour": "red"}, f'"colour" is not a field of a send; {FIELDS}'),
+    "a field in small letters": (
+        GOOD | {"attime": "2015-04-01 12:00:00"},
+        f'"attime" is not a field of a send (did you mean atTime?); {FIELDS}',
+    ),
+    "a field that nobody could see to be wrong": (
+        GOOD | {"atTime\u200b": "2015-04-01 12:00:00"},
+        r'"atTime\u200b" (with U+200B, which does not show) is not a field of a send (did you mean atTime?); '
+        + FIELDS,
+    ),
     "a field without a name": (GOOD | {"": 1}, f'"" is not a field of a send; {FIELDS}'),
+    "an id with a character that does not show": (
+        GOOD | {"id": "order\u200b1"},
+        rf'id is "order\u200b1" (with U+200B, which does not show); {ID_RULE}',
+    ),
+    "an id with such a character where a sentence no longer shows it": (
+        GOOD | {"id": "x" * 50 + "\ufeff" + "\u202d"},
+        f'id is "{"x" * 39}… (with U+FEFF, U+202D, which do not show); {ID_RULE}',
+    ),
+    "a date with a no-break blank": (
+        GOOD | {"atTime": "2026-12-01\u00a012:00:00"},
+        rf'atTime is "2026-12-01\u00a012:00:00" (with U+00A0, which does not show); {MOMENT_RULE}',
+    ),
     "an id with a blank": (GOOD | {"id": "order 1"}, f'id is "order 1"; {ID_RULE}'),
     "an id in Chinese": (GOOD | {"id": "订单"}, f'id is "订单"; {ID_RULE}'),
     "an id as a number": (GOOD | {"id": 17}, f"id is 17; {ID_RULE}"),
@@ -162,6 +193,18 @@ NO_OBJECT = {
     "13708600860": "The body is a number; it must be a JSON object.",
     "true": "The body is true or false; it must be a JSON object.",
     "null": "The body is null; it must be a JSON object.",
+    '\ufeff{"mobiles": ["13708600860"], "content": "x"}': (
+        "The body is no JSON text: its character 1 is U+FEFF, which does not show; "
+        "it must be a JSON object in UTF-8."
+    ),
+    '{"mobiles": ["13708600860"],\u00a0"content": "x"}': (
+        "The body is no JSON text: its character 29 is U+00A0, which does not show; "
+        "it must be a JSON object in UTF-8."
+    ),
+    '{"mobiles": ["13708600860"], "content": "one\ntwo"}': (
+        "The body is no JSON text: its character 45 is U+000A, which does not show; "
+        "it must be a JSON object in UTF-8."
+    ),
     '{"mobiles": ["1"], "content": "a", "content": "b"}': (
         'The field "content" stands twice; a field may stand once.'
     ),
@@ -225,6 +268,46 @@ def test_all_faults_are_told_at_once() -> None:
         "validUntil",
     ]
     assert str(SendRefused(told)) == " ".join(told)
+
+
+def test_a_field_that_stands_twice_is_told_with_all_other_faults() -> None:
+    body = '{"id": "?", "mobile": [], "content": "", "content": "x", "content": ""}'
+    assert faults_of(body) == [
+        f"mobiles is missing; {MOBILES_RULE}",
+        f"content is empty; {CONTENT_RULE}",
+        f'id is "?"; {ID_RULE}',
+        'The field "content" stands twice; a field may stand once.',
+        f'"mobile" is not a field of a send (did you mean mobiles?); {FIELDS}',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("mobile", "mobiles"),
+        ("Mobiles", "mobiles"),
+        ("contnet", "content"),
+        ("at_time", "atTime"),
+        ("valid-until", "validUntil"),
+        ("dailyBegin", "dailyBeginTime"),
+        ("dailyEndtime", "dailyEndTime"),
+        ("ID", "id"),
+        ("text", None),
+        ("to", None),
+        ("x" * 10_000, None),
+    ],
+)
+def test_a_near_miss_of_a_field_is_told_what_it_was_meant_for(typed: str, meant: str | None) -> None:
+    (told,) = faults_of(json.dumps(GOOD | {typed: ""}))
+    assert (f"(did you mean {meant}?)" in told) == (meant is not None), told
+    assert ("did you mean" in told) == (meant is not None), told
+
+
+def test_many_faults_are_found_quickly() -> None:
+    began = time.process_time()
+    faults_of(json.dumps(GOOD | {f"f{number}": 1 for number in range(80_000)}))
+    faults_of("{" + ", ".join(f'"f{number % 40_000}": 1' for number in range(80_000)) + "}")
+    assert time.process_time() - began < 5
 
 
 def test_a_window_with_a_malformed_end_is_told_once() -> None:
@@ -410,6 +493,8 @@ def test_the_schemas_patterns_mean_the_same_in_java_but_for_a_last_newline(
         ('{"id": 17}', "message-1"),
         ('{"id": "x\\n"}', "message-1"),
         ('{"id": "a", "id": "b"}', "message-1"),
+        ('{"id": "a", "content": "b", "content": "c"}', "a"),
+        ('{"id": "order\u200b1"}', "message-1"),
         ("[]", "message-1"),
         ("no JSON", "message-1"),
     ],
@@ -435,6 +520,19 @@ def test_a_refused_body_is_known_by_its_own_id_if_that_is_usable(body: str, know
         "+86‐137–0860—0860",  # hyphen, en dash, em dash
         "137\u00a00860\u30000860",  # no-break blank, ideographic blank
         "8 6 1 3 7 0 8 6 0 0 8 6 0",
+        "１３７０８６００８６０",
+        "＋８６　１３７－０８６０－０８６０",
+        "１37０860086０",
+        "\ufe6286137\ufe630860\ufe630860",  # small plus, small hyphens
+        "137\u22120860\u22120860",  # minus
+        "\u202d13708600860\u202c",  # as a phone's address book copies it
+        "\u2066+86\u2069 \u200e137\u200f0860\u061c0860",
+        "\ufeff13708600860",  # byte order mark
+        "137\u200b0860\u200c0860\u200d\u2060",
+        "137\u00ad0860\u00ad0860",  # soft hyphen
+        "137\x020860\x020860",  # what one reader of PDFs puts in place of a soft hyphen
+        "1\ufe0f3708600860",
+        "13708600860\x00",
     ],
 )
 def test_ways_of_writing_a_mobile_are_normalised_away(written: str) -> None:
@@ -455,11 +553,14 @@ def test_ways_of_writing_a_mobile_are_normalised_away(written: str) -> None:
         "868613708600860",
         "+008613708600860",
         "1370860086o",
-        "１３７０８６００８６０",
-        "137\u200b08600860",
+        "1370860086²",  # a footnote is no digit
+        "1370860086①",
+        "1370860086٠",
+        "137\u200b0860086",
+        "137.0860.0860",
         "tel:13708600860",
         "13708600860,18930612517",
-        "13708600860\x00",
+        "1.370860086E+10",
     ],
 )
 def test_what_is_then_not_11_digits_beginning_with_1_is_unusable(written: str) -> None:
@@ -614,5 +715,9 @@ def test_the_fingerprint_is_the_same_in_every_release() -> None:
     assert send.fingerprint == "e03820499b5a91b7ef8d0bca2ecdbeb5"
 
 
-def test_content_is_not_shown() -> None:
-    assert "培训" not in repr(parsed())
+def test_neither_content_nor_mobiles_are_shown() -> None:
+    send = parsed(mobiles=[MOBILE, f"{MOBILE}0"])
+    request = bodies.read(json.dumps(GOOD))
+    for shown in (repr(send), repr(send.parts), repr(send.invalid_mobiles), repr(request)):
+        assert "培训" not in shown
+        assert MOBILE not in shown

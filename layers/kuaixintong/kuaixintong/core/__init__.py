@@ -10,7 +10,10 @@ room               what it knows
 ``codec``          the JSON of requests and answers, and the digest of the password
 ``beijing``        the platform's time: zone, formats, 18-digit timestamps
 ``credentials``    what the two secrets hold
-``sends``          what a user may enqueue, checked and cut into parts
+``sends``          what a user enqueues, as a value that is cut into parts
+``bodies``         a send's fields and rules, its published schema, and the sentences about its faults
+``mobiles``        a mobile's 11 digits, however people write them
+``characters``     what does not show in a text, and its names
 ``ledger``         a part's states: which answer leads where
 ``rows``           what a part's row says, as a value
 ``change``         what a write changes of a row, as a value
