@@ -1,8 +1,10 @@
 """Where a promise could be broken at its edge: another account, a redelivered split, a store that fails midway."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 
@@ -11,6 +13,7 @@ from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import NoAnswer, Unanswered
 from kuaixintong.core.masking import mask_all
 from kuaixintong.core.messages import Answer, Login, SendSm
+from kuaixintong.stores.queue import SendQueue
 from tests.chaos.campaign import Cut
 from tests.world import World
 
@@ -116,6 +119,40 @@ def test_a_send_given_up_that_lapses_after_its_redrive_asks_for_nothing_any_more
     assert world.deliver(body, message_id="redriven").again is None
     assert world.row("order-1")["state"] == "EXPIRED"
     assert "attention" not in world.row("order-1")
+
+
+MESSAGE_ID = "059f36b4-87a3-44ab-83d2-661975830a7d"
+
+
+def of_length(length: int) -> str:
+    """A body without an id, of exactly so many bytes; one of its mobiles is unusable."""
+    body = '{"mobiles":["13708600860",""],"content":"x"}'
+    return body.replace('""]', f'"{"0" * (length - len(body))}"]')
+
+
+def test_a_body_that_could_not_be_given_up_is_refused_at_once_and_the_longest_other_one_can_be(
+    world: World,
+) -> None:
+    sqs = boto3.client("sqs")
+    sends, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("sends", "dead"))
+    world.queue = SendQueue(sqs, sends, dead)  # type: ignore[assignment]
+    world.receive_limit = 1
+    world.sender = world.new_sender(platform=Line(world, 1))
+
+    full = of_length(1_048_576)  # to the byte what SQS takes
+    sqs.send_message(QueueUrl=sends, MessageBody=full)
+    assert world.deliver(full, message_id=MESSAGE_ID).again is None
+    row = world.row(MESSAGE_ID)
+    assert (row["state"], "attention" in row) == ("REJECTED", False)
+    assert row["words"].startswith("The body takes 1048620 bytes with its id in it; it must take at most 1048320")
+    assert "Messages" not in sqs.receive_message(QueueUrl=dead)
+
+    longest = of_length(1_048_320 - len(f',"id":"{MESSAGE_ID}"'))
+    other = MESSAGE_ID.replace("0", "1")
+    assert world.deliver(longest, message_id=other).again is None
+    assert world.row(other)["attention"] == "GAVE_UP"
+    (message,) = sqs.receive_message(QueueUrl=dead)["Messages"]
+    assert json.loads(message["Body"])["id"] == other
 
 
 def test_an_id_made_of_a_mobile_is_masked_before_it_is_logged() -> None:

@@ -717,7 +717,72 @@ def test_the_fingerprint_is_the_same_in_every_release() -> None:
 
 def test_neither_content_nor_mobiles_are_shown() -> None:
     send = parsed(mobiles=[MOBILE, f"{MOBILE}0"])
-    request = bodies.read(json.dumps(GOOD))
+    request = bodies.read(json.dumps(GOOD), "message-1")
     for shown in (repr(send), repr(send.parts), repr(send.invalid_mobiles), repr(request)):
         assert "培训" not in shown
         assert MOBILE not in shown
+
+
+# --- length -----------------------------------------------------------------------------------------------------
+
+
+def of_length(length: int, **more: str) -> str:
+    """A body of exactly so many bytes."""
+    body = json.dumps({"mobiles": [MOBILE, ""], "content": "x"} | more, separators=(",", ":"))
+    return body.replace('""]', f'"{"0" * (length - len(body))}"]')
+
+
+MESSAGE_ID = "059f36b4-87a3-44ab-83d2-661975830a7d"
+ID_IN_A_BODY = len(f',"id":"{MESSAGE_ID}"')
+
+
+def too_long(length: int) -> str:
+    return (
+        f"The body takes {length} bytes with its id in it; it must take at most 1048320, so that the queues can "
+        "carry it. Share its mobiles out among several sends."
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (of_length(1_048_576), too_long(1_048_576 + ID_IN_A_BODY)),  # the largest message that SQS takes
+        (of_length(1_048_320), too_long(1_048_320 + ID_IN_A_BODY)),
+        (of_length(1_048_321 - ID_IN_A_BODY), too_long(1_048_321)),
+        (of_length(1_048_321, id="order-1"), too_long(1_048_321)),
+    ],
+)
+def test_a_body_that_could_not_be_put_into_the_dead_letter_queue_is_refused_at_the_door(
+    body: str, told: str
+) -> None:
+    with pytest.raises(SendRefused) as caught:
+        sends.parse(body, MESSAGE_ID)
+    assert caught.value.faults == (told,)
+
+
+@pytest.mark.parametrize("body", [of_length(1_048_320 - ID_IN_A_BODY), of_length(1_048_320, id="order-1")])
+def test_the_longest_body_can_be_stamped_and_still_has_room_for_attributes(body: str) -> None:
+    send = sends.parse(body, MESSAGE_ID)
+    stamped = sends.stamped(body, send.send_id)
+    assert len(stamped.encode()) == 1_048_320
+    again = sends.parse(stamped, "another message")
+    assert (again.send_id, again.fingerprint) == (send.send_id, send.fingerprint)
+
+
+def test_length_counts_in_bytes_and_is_told_beside_other_faults() -> None:
+    body = json.dumps({"mobiles": ["长" * 400_000], "content": ""}, ensure_ascii=False)
+    length = len(json.dumps({"mobiles": [""], "content": "", "id": "message-1"}, separators=(",", ":")))
+    assert faults_of(body) == [f"content is empty; {CONTENT_RULE}", too_long(length + 1_200_000)]
+
+
+def test_a_body_is_measured_as_it_is_stamped_without_the_blanks_that_make_it_long() -> None:
+    body = json.dumps(GOOD)[:-1] + " " * 1_048_000 + "}"
+    assert len(sends.stamped(body, sends.parse(body, MESSAGE_ID).send_id)) < 200
+
+
+@given(st.lists(st.text(st.characters()), min_size=1), st.sampled_from(["", MESSAGE_ID]))
+def test_what_is_stamped_is_the_same_send_and_can_be_carried_by_a_queue(mobiles: list[str], id_: str) -> None:
+    body = bodies.written({"mobiles": mobiles, "content": "x\ufffe", "id": id_})
+    stamped = sends.stamped(body, MESSAGE_ID)
+    assert sends.parse(stamped, "another") == sends.parse(body, MESSAGE_ID)
+    assert not re.search("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", stamped)

@@ -5,8 +5,6 @@ the answer is written before the account is told; and the message leaves the que
 final. Wherever a worker is cut off, the row says what may have happened, and the message comes back.
 """
 
-import json
-import re
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -130,7 +128,7 @@ class Submitter:
         else:
             errand = _Errand(self, message, send, time_left)
             progress = errand.run(last=last)
-            stamped = _stamped(message.body, send.send_id)
+            stamped = sends.stamped(message.body, send.send_id)
         if progress.again and last:
             self.queue.bury(stamped)
             progress.attention[Attention.GAVE_UP] += 1
@@ -414,25 +412,8 @@ class _Errand:
                 raise _IdTaken
 
 
-_NOT_FOR_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
-
-
 class _IdTaken(Exception):
     pass
-
-
-def _stamped(body: str, send_id: str) -> str:
-    """Return a body that carries its id, for the dead-letter queue.
-
-    A redrive gives a message another SQS id. Without an ``id`` of its own it would come back as another send, and
-    be sent twice; so no message goes there without one. The text is compact, since a body may be as long as SQS
-    allows; and what JSON may hold and SQS does not take is escaped.
-    """
-    values = json.loads(body)
-    if values.get("id"):
-        return body
-    stamped = json.dumps(values | {"id": send_id}, ensure_ascii=False, separators=(",", ":"))
-    return _NOT_FOR_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", stamped)
 
 
 def _new_claim() -> str:

@@ -1,7 +1,7 @@
 """The body of one message in the send queue: its fields, its rules, and the sentences that tell what is wrong.
 
 :class:`SendRequest` gives both the check and the JSON Schema that is published. What a schema has no words for is
-checked beside it: the calendar, UTF-16 units, one field beside another.
+checked beside it: the calendar, UTF-16 units, one field beside another, how much a queue can carry.
 """
 
 import json
@@ -14,9 +14,18 @@ import msgspec
 from msgspec import Meta
 
 from kuaixintong.core import beijing
-from kuaixintong.core.characters import hidden, hidden_at, made_visible
+from kuaixintong.core.characters import escaped, hidden, hidden_at, made_visible
 from kuaixintong.core.errors import SendRefused
 from kuaixintong.core.messages import MAX_CONTENT_UNITS
+
+LONGEST_MESSAGE = 1_048_576
+"""Bytes that SQS takes in one message, its attributes included: 1 MiB."""
+
+_BESIDE = 256
+"""Bytes of it that are left to what our own queues write beside a body: its lane, for one."""
+
+LONGEST_BODY = LONGEST_MESSAGE - _BESIDE
+"""Bytes of a body with its id in it, in UTF-8. A longer one could not be put into the dead-letter queue."""
 
 _LONGEST_SHOWN = 40
 _MOST_FAULTS_TOLD = 20
@@ -113,13 +122,13 @@ def schema() -> dict[str, Any]:
 # --- reading ----------------------------------------------------------------------------------------------------
 
 
-def read(body: str) -> SendRequest:
-    """Check a body.
+def read(body: str, message_id: str) -> SendRequest:
+    """Check a body, which is known by ``message_id`` if it has no id of its own.
 
     Raises :class:`SendRefused` with every fault at once, each a sentence with the field, the value and the rule.
     """
     values = _decoded(body)
-    faults = [*_faults_of(values)]
+    faults = [*_faults_of(values), *_length_fault(body, values, message_id)]
     if faults:
         raise SendRefused(_bounded(faults))
     return SendRequest(**values)
@@ -134,6 +143,25 @@ def id_of(body: str) -> str | None:
     value = values.get("id")
     usable = isinstance(value, str) and re.fullmatch(_ID, value) and "id" not in values.repeated
     return value if usable else None
+
+
+def stamped(body: str, send_id: str) -> str:
+    """Return the body of a send with its id in it, as the dead-letter queue gets it.
+
+    A redrive gives a message another SQS id. Without an ``id`` of its own it would come back as another send, and
+    be sent twice; so no message goes there without one.
+    """
+    values = json.loads(body)
+    return body if values.get("id") else written(values | {"id": send_id})
+
+
+_NOT_FOR_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
+
+
+def written(values: dict[str, Any]) -> str:
+    """Return a body's JSON, compact; what JSON may hold and SQS does not take is escaped."""
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return _NOT_FOR_SQS.sub(lambda found: escaped(found[0]), text)
 
 
 def _no_json(odd: str | None, place: int) -> str:
@@ -213,6 +241,19 @@ def _window_fault(values: dict[str, Any]) -> Iterator[str]:
     both = all(isinstance(each, str) and re.fullmatch(_CLOCK, each) for each in (begin, end))
     if both and begin >= end:  # type: ignore[operator]  # both are strings here
         yield f"dailyBeginTime is {_shown(begin)} and dailyEndTime is {_shown(end)}; begin must be before end."
+
+
+def _length_fault(body: str, values: _Values, message_id: str) -> Iterator[str]:
+    """Refuse at the door what could not be put into the dead-letter queue, with its id in it, afterwards."""
+    if len(body) * len(r"\uffff") + len(message_id) + _BESIDE < LONGEST_BODY:
+        return  # however it is written
+    text = body if values.get("id") else written(values | {"id": message_id})
+    length = len(text.encode("utf-8", "surrogatepass"))
+    if length > LONGEST_BODY:
+        yield (
+            f"The body takes {length} bytes with its id in it; it must take at most {LONGEST_BODY}, so that the "
+            "queues can carry it. Share its mobiles out among several sends."
+        )
 
 
 def _not_a_field(name: str) -> str:

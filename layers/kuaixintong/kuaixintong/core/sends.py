@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import batched
 
 from kuaixintong.core import beijing, bodies
-from kuaixintong.core.bodies import schema
+from kuaixintong.core.bodies import schema, stamped
 from kuaixintong.core.messages import MAX_MOBILES
 from kuaixintong.core.mobiles import normalise
 
@@ -27,6 +27,7 @@ __all__ = [
     "parse",
     "schema",
     "send_id_of",
+    "stamped",
 ]
 
 UNUSABLE = "not 11 digits beginning with 1"
@@ -126,7 +127,7 @@ def parse(body: str, message_id: str) -> Send:
 
     Raises :class:`SendRefused` with every fault at once, each a sentence with the field, the value and the rule.
     """
-    request = bodies.read(body)
+    request = bodies.read(body, message_id)
     mobiles, invalid = _normalised(request.mobiles)
     return Send(
         send_id=request.id or message_id,
