@@ -1,0 +1,324 @@
+"""Between two writes: what a delivery that is cut off, overtaken or late leaves behind, and tells."""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kuaixintong.core import beijing
+from kuaixintong.core.codec import decode_answer, encode
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.messages import Answer, Login, SendSm
+from kuaixintong.stores.dynamo import from_item
+from tests.aws_faults import Faults, refusal
+from tests.chaos.campaign import Cut
+from tests.world import CID, PWD, UID, DirectLine, World
+
+MOBILE = "13708600860"
+SEND: dict[str, Any] = {"id": "order-1", "mobiles": [MOBILE], "content": "周末参加不了培训了"}
+OTHER_CID = "87654321"
+RETENTION = timedelta(days=180)
+
+type Fate = int | str | Callable[[], int | str | None]
+
+
+class Line(DirectLine):
+    """A line on which the next requests meet their fate.
+
+    A state code, ``lost`` (the answer), ``well``, or what happens first and may return a state code.
+    """
+
+    def __init__(self, world: World, *fates: Fate) -> None:
+        super().__init__(world.platform, lambda: world.now)
+        self.fates = deque(fates)
+
+    def ask(self, request: Login | SendSm, credentials: PlatformCredentials, timestamp: str) -> Answer:
+        fate = self.fates.popleft() if self.fates else "well"
+        match fate() if callable(fate) else fate:
+            case int(code) if code:
+                fields = encode(request, credentials, timestamp)
+                return decode_answer(self._platform.receive(fields, self._clock(), instead=code).answer.body)
+            case "lost":
+                super().ask(request, credentials, timestamp)
+                raise NoAnswer("lost on the way back")
+        return super().ask(request, credentials, timestamp)
+
+
+def meet(world: World, *fates: Fate) -> Line:
+    """Give the next requests of a new process their fates."""
+    world.line = line = Line(world, *fates)
+    world.sender = world.new_sender()
+    return line
+
+
+class Gate:
+    """Lets every call pass, but does something before the n-th."""
+
+    def __init__(self, call: int, act: Callable[[], object]) -> None:
+        self.left = call
+        self._act = act
+
+    def pass_(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self._act()
+
+
+def account(world: World, cid: str) -> dict[str, Any]:
+    found = world.dynamodb.get_item(TableName=world.tables["AccountTable"], Key={"cid": {"S": cid}})
+    return from_item(found["Item"])
+
+
+# --- an acceptance that cannot be written down ------------------------------------------------------------------
+
+
+def test_the_token_of_an_acceptance_that_cannot_be_written_is_told(world: World) -> None:
+    world.deliver(SEND, message_id="warm-up")
+    Faults(world.dynamodb, "UpdateItem", lambda _: refusal("ThrottlingException"))
+    delivery = world.deliver(SEND | {"id": "order-2"})
+    accepted = world.platform.messages[-1]
+    assert world.row("order-2")["state"] == "SUBMITTING"
+    assert delivery.again
+    assert delivery.again.why.startswith("StoreUnavailable: ")
+    assert (
+        f"part 1 was accepted with timestamp {accepted.timestamp} as token {accepted.token}" in delivery.again.why
+    )
+
+
+def test_no_token_is_told_of_a_refusal_that_cannot_be_written(world: World) -> None:
+    world.deliver(SEND, message_id="warm-up")
+
+    def refuse() -> int:
+        Faults(world.dynamodb, "UpdateItem", lambda _: refusal("ThrottlingException"))
+        return 320
+
+    meet(world, refuse)
+    delivery = world.deliver(SEND | {"id": "order-2"})
+    assert delivery.again
+    assert delivery.again.why.startswith("StoreUnavailable: ")
+    assert "accepted" not in delivery.again.why
+
+
+# --- validUntil -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("fate", "state"), [(1, "EXPIRED"), ("lost", "UNCONFIRMED")])
+def test_after_an_answer_a_message_comes_back_no_later_than_its_validity_ends(
+    world: World, fate: Fate, state: str
+) -> None:
+    world.deliver(SEND, message_id="warm-up")
+    world.platform.messages.clear()
+    meet(world, *[fate] * 3, *[1] * 9)
+    start = world.now
+    world.deliver_until_done(SEND | {"id": "order-2", "validUntil": "2026-11-23 12:00:16"})
+    assert world.row("order-2")["state"] == state
+    assert timedelta(seconds=16) <= world.now - start <= timedelta(seconds=17.1)
+
+
+# --- a noting that is cut off -----------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+def die() -> None:
+    raise Killed
+
+
+def test_all_parts_are_noted_before_the_first_is_asked_for_also_after_a_noting_that_was_cut_off(
+    world: World,
+) -> None:
+    world.deliver(SEND, message_id="warm-up")
+    body = {"id": "big", "mobiles": [f"137{number:08}" for number in range(10_001)], "content": "x"}
+    world.sender = world.new_sender(dynamodb=Cut(world.dynamodb, Gate(2, die)))
+    with pytest.raises(Killed):
+        world.deliver(body)
+    assert parts_of(world, "big") == ["1"]
+    seen: list[list[str]] = []
+    meet(world, lambda: seen.append(parts_of(world, "big")), die)
+    with pytest.raises(Killed):  # when the first part has been asked for, enough is known
+        world.deliver(body, receive_count=2)
+    assert seen == [["1", "2"]]
+
+
+def parts_of(world: World, send_id: str) -> list[str]:
+    """The names of a send's parts, without their many mobiles."""
+    found = world.dynamodb.query(
+        TableName=world.tables["SendsTable"],
+        KeyConditionExpression="send_id = :send_id",
+        ExpressionAttributeValues={":send_id": {"S": send_id}},
+        ProjectionExpression="part",
+    )
+    return [item["part"]["S"] for item in found["Items"]]
+
+
+# --- how long a row lives ---------------------------------------------------------------------------------------
+
+
+def expires(world: World, send_id: str = "order-2", part: str = "1") -> timedelta:
+    """How long a row still lives from now, to the second."""
+    return timedelta(seconds=world.row(send_id, part)["expires_at"] - int(world.now.timestamp()))
+
+
+@pytest.mark.parametrize("fate", ["well", 1, 320, 999, "lost"])
+def test_an_answer_renews_how_long_a_row_lives(world: World, fate: int | str) -> None:
+    world.deliver(SEND, message_id="warm-up")
+
+    def later() -> int | str:
+        world.pass_time(days=20)  # so that it is the answer that renews, and not the claim before it
+        return fate
+
+    meet(world, 1, later)
+    world.deliver(SEND | {"id": "order-2"})
+    world.pass_time(days=30)
+    world.deliver(SEND | {"id": "order-2"}, receive_count=2)
+    assert expires(world) == RETENTION
+
+
+def test_a_claim_renews_how_long_a_row_lives(world: World) -> None:
+    world.deliver(SEND, message_id="warm-up")
+    meet(world, 1, die)
+    world.deliver(SEND | {"id": "order-2"})
+    world.pass_time(days=30)
+    with pytest.raises(Killed):
+        world.deliver(SEND | {"id": "order-2"}, receive_count=2)
+    assert (world.row("order-2")["state"], expires(world)) == ("SUBMITTING", RETENTION)
+
+
+def test_a_validity_that_ends_renews_how_long_a_row_lives(world: World) -> None:
+    body = SEND | {"id": "order-2", "validUntil": "2026-12-01 12:00:00"}
+    meet(world, 400)
+    world.deliver(body)
+    world.pass_time(days=30)
+    world.deliver(body, receive_count=2)
+    assert (world.row("order-2")["state"], expires(world)) == ("EXPIRED", RETENTION)
+
+
+def test_a_split_renews_how_long_its_row_lives_and_begins_its_halves(world: World) -> None:
+    world.platform.change({"refused_mobiles": ["13700000001"]})
+    world.deliver(SEND, message_id="warm-up")
+    meet(world, 1, "well", 1, 1)
+    body = SEND | {"id": "order-2", "mobiles": ["13700000001", "13700000002"]}
+    world.deliver(body)
+    world.pass_time(days=30)
+    world.deliver(body, receive_count=2)
+    rows = {row["part"]: row["state"] for row in world.all_rows() if row["send_id"] == "order-2"}
+    assert rows == {"1": "SPLIT", "1.1": "WAITING", "1.2": "WAITING"}
+    assert {expires(world, part=part) for part in rows} == {RETENTION}
+
+
+# --- a give-up that is overtaken --------------------------------------------------------------------------------
+
+
+def test_a_part_that_another_worker_finishes_while_it_is_given_up_asks_for_nobodys_attention(world: World) -> None:
+    world.receive_limit = 2
+    for call in range(1, 20):
+        send = SEND | {"id": f"order-{call}", "mobiles": [f"137{call:08}"]}
+        meet(world, 400)
+        world.deliver(send, message_id="first")
+        other = world.new_sender()
+
+        def finish(send: dict[str, Any] = send, other: Any = other) -> None:
+            world.pass_time(minutes=10)  # the pause is over, and its probe's lease
+            world.sender = other
+            assert world.deliver(send, message_id="other").again is None
+
+        gate = Gate(call, finish)
+        world.sender = world.new_sender(dynamodb=Cut(world.dynamodb, gate))
+        world.deliver(send, message_id="first", receive_count=2)
+        if gate.left > 0:
+            break
+        row = world.row(send["id"])
+        assert (row["state"], row.get("attention"), row.get("advice")) == ("ACCEPTED", None, None)
+        world.pass_time(minutes=10)
+    assert call > 3, "a give-up takes more calls than that"
+
+
+# --- another account in mid-way ---------------------------------------------------------------------------------
+
+
+def change_account(world: World) -> None:
+    world.platform.change({"cid": OTHER_CID})
+    secret = f'{{"cid": "{OTHER_CID}", "uid": "{UID}", "pwd": "{PWD}"}}'
+    world.secrets.put_secret_value(SecretId=world.secret_arn, SecretString=secret)
+
+
+def sequence_of(request: dict[str, Any]) -> int:
+    """The tick that a request's timestamp tells."""
+    text = request["timestamp"]
+    moment = beijing.parse(f"{text[:4]}-{text[4:6]}-{text[6:8]} {text[8:10]}:{text[10:12]}:{text[12:14]}")
+    return beijing.ticks(moment) + int(text[14:])
+
+
+def test_a_secret_that_changes_to_another_account_while_it_is_refused_is_used_with_that_accounts_sequence(
+    world: World,
+) -> None:
+    world.deliver(SEND, message_id="warm-up")
+
+    def meanwhile() -> None:
+        change_account(world)  # so the platform refuses the old account: 200
+        world.pass_time(seconds=0.5)  # it remembers timestamps whoever's they are
+
+    line = meet(world, meanwhile)
+    delivery = world.deliver(SEND | {"id": "order-2"})
+    assert delivery.again is None
+    assert [request["cid"] for request in line.requests] == [CID, OTHER_CID]
+    assert sequence_of(line.requests[1]) <= account(world, OTHER_CID)["sequence"]
+    assert world.row("order-2")["state"] == "ACCEPTED"
+    assert world.row("order-2")["cid"] == OTHER_CID
+    assert "pause_reason" not in account(world, OTHER_CID)
+
+
+def test_after_a_pause_a_secret_of_another_account_leaves_the_paused_one_as_it_is(world: World) -> None:
+    world.platform.change({"pwd": "new"})
+    world.deliver(SEND)
+    assert account(world, CID)["pause_reason"] == "authentication"
+    world.platform.change({"pwd": PWD})
+    change_account(world)
+    world.pass_time(seconds=61)  # the old secret is still cached
+    delivery = world.deliver(SEND, receive_count=2)
+    if delivery.again:
+        assert delivery.again.delay < 10
+        world.pass_time(seconds=delivery.again.delay)
+        assert world.deliver(SEND, receive_count=3).again is None
+    first, second = world.line.requests
+    assert (first["cid"], second["cid"]) == (CID, OTHER_CID)
+    assert sequence_of(second) <= account(world, OTHER_CID)["sequence"]
+    assert account(world, OTHER_CID)["proven"]
+    left = account(world, CID)
+    assert left["pause_reason"] == "authentication"
+    assert "proven" not in left
+    assert "probe_until" not in left, "nobody else of the old account has to wait for a probe that went elsewhere"
+
+
+# --- a pause that is newer than the proof -----------------------------------------------------------------------
+
+
+def test_a_good_answer_to_a_request_from_before_a_pause_does_not_end_the_pause(world: World) -> None:
+    world.deliver(SEND, message_id="warm-up")
+    world.pass_time(seconds=2)
+
+    def pause() -> None:
+        world.pass_time(seconds=2)
+        other = world.new_sender(platform=Line(world, 400))
+        mine, world.sender = world.sender, other
+        assert world.deliver(SEND | {"id": "poor"}, message_id="poor").pauses
+        world.sender = mine
+        world.pass_time(seconds=2)
+
+    # One answer is lost first: with a spotless account a good answer would have nothing to clear.
+    line = meet(world, "lost", pause)
+    world.deliver(SEND | {"id": "order-2"})
+    world.pass_time(seconds=2)
+    assert world.deliver(SEND | {"id": "order-3"}).again is None
+    assert account(world, CID)["pause_reason"] == "balance"
+    world.pass_time(seconds=2)
+    asked = len(line.requests)
+    delivery = world.deliver(SEND | {"id": "order-4"})
+    assert delivery.again
+    assert delivery.again.why == "paused: balance"
+    assert len(line.requests) == asked
