@@ -84,7 +84,7 @@ def enqueue(deployment: Deployment, bodies: list[dict[str, Any]]) -> None:
 
 def sends(prefix: str, count: int) -> list[dict[str, Any]]:
     return [
-        {"id": f"{prefix}-{number}", "mobiles": [f"138{number:08d}"], "content": "storm"}
+        {"id": f"{prefix}-{number}", "mobiles": [f"138{number:08d}"], "content": "暴风雨就要来了"}
         for number in range(count)
     ]
 

@@ -23,6 +23,7 @@ from kuaixintong.core.ledger import State
 from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.submission import Progress, QueueMessage
 from local.simulator.running import running_simulator
+from tests.aws_faults import Faults, refusal
 from tests.receiving import Context, metrics
 from tests.world import DirectLine, World
 
@@ -269,6 +270,28 @@ def test_an_id_made_of_a_mobile_is_logged_without_it_beside_a_message_id_to_find
     assert [(line["send_id"], line["message_id"]) for line in invocation.lines] == [(shown, record["messageId"])]
     assert sender.row(send_id)["state"] == ("ACCEPTED" if number == GOOD else "WAITING")
     assert send_id not in invocation.log
+
+
+def test_an_id_that_is_made_of_a_mobile_is_logged_masked_however_the_delivery_ends(sender: World) -> None:
+    event = records(GOOD, PUT_OFF, WRONG)
+    for record in event["Records"]:
+        record["body"] = json.dumps(json.loads(record["body"]) | {"id": f"13912345678-{record['messageId'][:4]}"})
+    lines = invoke(event).lines
+    assert [line["message"] for line in lines] == ["done", "put off", "done"]
+    assert [line["send_id"][:12] for line in lines] == ["139****5678-"] * 3
+    assert {row["send_id"][:12] for row in sender.all_rows()} == {"13912345678-"}
+    assert "13912345678" not in "".join(json.dumps(line) for line in lines)
+
+
+def test_the_log_has_the_token_of_an_acceptance_that_no_row_could_take(sender: World) -> None:
+    invoke(records(GOOD))
+    throttled = refusal("ThrottlingException")
+    Faults(sender.dynamodb, "UpdateItem", lambda _: throttled)
+    (line,) = invoke(records(SPEC_SAMPLE)).lines
+    accepted = sender.platform.messages[-1]
+    assert accepted.mobiles == ("13708600860", "18930612517")
+    assert f"as token {accepted.token}" in line["why"]
+    assert accepted.timestamp in line["why"]
 
 
 # --- the function's own ground ----------------------------------------------------------------------------------
