@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kuaixintong.core.errors import SettingsMissing
-from kuaixintong.settings import BalanceSettings, ReceiverSettings, SenderSettings, TableNames
+from kuaixintong.settings import BalanceSettings, ReceiverSettings, SenderSettings, StorageSettings, TableNames
 from tests.template import resources
 
 SENDER = {
@@ -44,22 +44,62 @@ BALANCE = {
 }
 TABLES = {"SENDS_TABLE": "sends", "REPORTS_TABLE": "reports", "INBOUND_TABLE": "inbound"}
 
+STORAGE = {name: value for name, value in RECEIVER.items() if name != "PUSH_SECRET_ARN"}
+
 READERS: list[tuple[Callable[[dict[str, str]], Any], dict[str, str]]] = [
     (SenderSettings.read, SENDER),
     (ReceiverSettings.read, RECEIVER),
+    (StorageSettings.read, STORAGE),
     (BalanceSettings.read, BALANCE),
     (TableNames.read, TABLES),
 ]
-readers = pytest.mark.parametrize(("read", "environ"), READERS, ids=["sender", "receiver", "balance", "tables"])
+readers = pytest.mark.parametrize(
+    ("read", "environ"), READERS, ids=["sender", "receiver", "storage", "balance", "tables"]
+)
 
 
 def test_the_senders_settings_are_what_its_environment_says() -> None:
-    settings = SenderSettings.read(SENDER | {"SOMETHING": "else"})
-    assert settings.receive_limit == 500
-    assert (settings.lease, settings.connect_timeout, settings.answer_timeout) == (90.0, 3.0, 10.5)
-    assert settings.retention == timedelta(days=180)
-    assert settings.store_content is True
+    assert SenderSettings.read(SENDER | {"SOMETHING": "else"}) == SenderSettings(
+        platform_url="https://platform.example/webservice/http/service",
+        platform_secret_arn="arn:aws:secretsmanager:…",
+        sends_table="sends",
+        account_table="account",
+        send_queue_url="https://queue.example/sends",
+        dead_letter_queue_url="https://queue.example/dead",
+        receive_limit=500,
+        lease=90.0,
+        retention=timedelta(days=180),
+        store_content=True,
+        connect_timeout=3.0,
+        answer_timeout=10.5,
+    )
     assert SenderSettings.read(SENDER | {"STORE_CONTENT": "false"}).store_content is False
+
+
+def test_the_other_functions_settings_are_what_their_environments_say() -> None:
+    storage = StorageSettings("reports", "inbound", "quarantine", timedelta(days=180))
+    assert StorageSettings.read(STORAGE) == storage
+    assert ReceiverSettings.read(RECEIVER) == ReceiverSettings("arn:aws:secretsmanager:…", storage)
+    assert TableNames.read(TABLES) == TableNames("sends", "reports", "inbound")
+    assert BalanceSettings.read(BALANCE) == BalanceSettings(
+        "https://platform.example/webservice/http/service", "arn:aws:secretsmanager:…", "account", 3.0, 10.5
+    )
+
+
+def test_the_least_and_the_largest_numbers_are_taken() -> None:
+    settings = SenderSettings.read(SENDER | {"RECEIVE_LIMIT": "1", "LEASE_SECONDS": "0.001"})
+    assert (settings.receive_limit, settings.lease) == (1, 0.001)
+    assert SenderSettings.read(SENDER | {"RETENTION_DAYS": "3650"}).retention == timedelta(days=3650)
+
+
+def test_whatever_is_wrong_is_told_in_one_error() -> None:
+    wrong = RECEIVER | {"RETENTION_DAYS": "forever", "PUSH_SECRET_ARN": "", "INBOUND_TABLE": ""}
+    with pytest.raises(SettingsMissing) as caught:
+        ReceiverSettings.read(wrong)
+    assert str(caught.value) == (
+        "The function's environment: PUSH_SECRET_ARN is missing; INBOUND_TABLE is missing; "
+        "RETENTION_DAYS must be a whole number above zero."
+    )
 
 
 @readers
@@ -85,7 +125,7 @@ def test_an_empty_variable_is_a_missing_one(
     ("name", "values", "rule"),
     [
         ("RECEIVE_LIMIT", ["0", "-1", "1.5", "many", "inf"], "a whole number above zero"),
-        ("RETENTION_DAYS", ["0", "-1", "1.5", "forever"], "a whole number above zero"),
+        ("RETENTION_DAYS", ["0", "-1", "1.5", "forever", "999999999999"], "a whole number above zero"),
         ("LEASE_SECONDS", ["0", "-1", "1m", "nan", "inf"], "a number of seconds above zero"),
         ("CONNECT_TIMEOUT_SECONDS", ["0", "soon", "nan", "inf"], "a number of seconds above zero"),
         ("ANSWER_TIMEOUT_SECONDS", ["0", "-3", "nan", "inf"], "a number of seconds above zero"),

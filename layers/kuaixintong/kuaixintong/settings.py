@@ -1,99 +1,120 @@
-"""The environment, read in one place: one frozen value per function."""
+"""The environment, read in one place: one frozen value per function.
+
+A field says which variable it is read from and what may stand there; :meth:`Settings.read` does the rest, and
+tells everything that is wrong at once.
+"""
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 from kuaixintong.core.errors import SettingsMissing
 
 WRITING = 3.0
 """Seconds for the writes around a request: what has to be left of the function's time beside the request's own."""
 
-
-class _Environment:
-    """Reads variables and keeps count of what is wrong, so that one error names all of it."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._faults: list[str] = []
-
-    def text(self, name: str) -> str:
-        value = self._environ.get(name, "")
-        if not value:
-            self._faults.append(f"{name} is missing")
-        return value
-
-    def whole(self, name: str) -> int:
-        return self._number(name, int, "a whole number")
-
-    def seconds(self, name: str) -> float:
-        return self._number(name, float, "a number of seconds")
-
-    def yes_or_no(self, name: str) -> bool:
-        value = self.text(name)
-        if value not in ("", "true", "false"):
-            self._faults.append(f"{name} must be true or false")
-        return value == "true"
-
-    def _number[N: (int, float)](self, name: str, kind: Callable[[str], N], rule: str) -> N:
-        value = self.text(name)
-        try:
-            number = kind(value or "1")
-        except ValueError:
-            number = kind("0")
-        if not 0 < number < math.inf:  # "nan" is a float too, and no lease is shorter than it
-            self._faults.append(f"{name} must be {rule} above zero")
-        return number
-
-    def fault(self, sentence: str) -> None:
-        self._faults.append(sentence)
-
-    def check(self) -> None:
-        if self._faults:
-            raise SettingsMissing(f"The function's environment: {'; '.join(self._faults)}.")
+type _Read = Callable[[Mapping[str, str], list[str]], Any]
+"""Takes the environment and returns a field's value; what is wrong with it is added to the list."""
 
 
 @dataclass(frozen=True, slots=True)
-class SenderSettings:
-    """What the sender needs to know. Times are in seconds."""
-
-    platform_url: str
-    platform_secret_arn: str
-    sends_table: str
-    account_table: str
-    send_queue_url: str
-    dead_letter_queue_url: str
-    receive_limit: int
-    lease: float
-    retention: timedelta
-    store_content: bool
-    repeat_within: timedelta
-    connect_timeout: float
-    answer_timeout: float
+class Settings:
+    """Values of the environment. A field's metadata is one of those that the functions below make."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Read the environment. Raises :class:`SettingsMissing`, which names everything that is wrong."""
-        env = _Environment(environ)
-        settings = cls(
-            platform_url=env.text("PLATFORM_URL"),
-            platform_secret_arn=env.text("PLATFORM_SECRET_ARN"),
-            sends_table=env.text("SENDS_TABLE"),
-            account_table=env.text("ACCOUNT_TABLE"),
-            send_queue_url=env.text("SEND_QUEUE_URL"),
-            dead_letter_queue_url=env.text("DEAD_LETTER_QUEUE_URL"),
-            receive_limit=env.whole("RECEIVE_LIMIT"),
-            lease=env.seconds("LEASE_SECONDS"),
-            retention=timedelta(days=env.whole("RETENTION_DAYS")),
-            store_content=env.yes_or_no("STORE_CONTENT"),
-            repeat_within=timedelta(minutes=env.whole("REPEAT_WITHIN_MINUTES")),
-            connect_timeout=env.seconds("CONNECT_TIMEOUT_SECONDS"),
-            answer_timeout=env.seconds("ANSWER_TIMEOUT_SECONDS"),
-        )
-        env.check()
+        faults: list[str] = []
+        settings = cls._of(environ, faults)
+        if faults:
+            raise SettingsMissing(f"The function's environment: {'; '.join(faults)}.")
         return settings
+
+    @classmethod
+    def _of(cls, environ: Mapping[str, str], faults: list[str]) -> Self:
+        return cls(**{each.name: each.metadata["read"](environ, faults) for each in fields(cls)})
+
+
+def _text(name: str) -> dict[str, _Read]:
+    return _variable(name, str, "")
+
+
+def _whole(name: str) -> dict[str, _Read]:
+    return _variable(name, _above_zero(int), "a whole number above zero")
+
+
+def _days(name: str) -> dict[str, _Read]:
+    return _variable(name, lambda text: timedelta(days=_above_zero(int)(text)), "a whole number above zero")
+
+
+def _minutes(name: str) -> dict[str, _Read]:
+    return _variable(name, lambda text: timedelta(minutes=_above_zero(int)(text)), "a whole number above zero")
+
+
+def _seconds(name: str) -> dict[str, _Read]:
+    return _variable(name, _above_zero(float), "a number of seconds above zero")
+
+
+def _yes_or_no(name: str) -> dict[str, _Read]:
+    return _variable(name, _truth, "true or false")
+
+
+def _group(kind: type[Settings]) -> dict[str, _Read]:
+    """Settings within settings, of the same environment."""
+    return {"read": kind._of}  # noqa: SLF001  # one convention, one module
+
+
+def _variable(name: str, parse: Callable[[str], object], rule: str) -> dict[str, _Read]:
+    """One variable; ``parse`` raises :class:`ValueError` for what breaks the rule. An empty one is a missing one."""
+
+    def read(environ: Mapping[str, str], faults: list[str]) -> object:
+        text = environ.get(name)
+        try:
+            if text:
+                return parse(text)
+            faults.append(f"{name} is missing")
+        except (ValueError, OverflowError):
+            faults.append(f"{name} must be {rule}")
+        return None
+
+    return {"read": read}
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+def _above_zero[N: (int, float)](kind: Callable[[str], N]) -> Callable[[str], N]:
+    def parse(text: str) -> N:
+        number = kind(text)
+        if not 0 < number < math.inf:  # "nan" is a float too, and no lease is shorter than it
+            raise ValueError
+        return number
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSettings(Settings):
+    """What the sender needs to know. Times are in seconds."""
+
+    platform_url: str = field(metadata=_text("PLATFORM_URL"))
+    platform_secret_arn: str = field(metadata=_text("PLATFORM_SECRET_ARN"))
+    sends_table: str = field(metadata=_text("SENDS_TABLE"))
+    account_table: str = field(metadata=_text("ACCOUNT_TABLE"))
+    send_queue_url: str = field(metadata=_text("SEND_QUEUE_URL"))
+    dead_letter_queue_url: str = field(metadata=_text("DEAD_LETTER_QUEUE_URL"))
+    receive_limit: int = field(metadata=_whole("RECEIVE_LIMIT"))
+    lease: float = field(metadata=_seconds("LEASE_SECONDS"))
+    retention: timedelta = field(metadata=_days("RETENTION_DAYS"))
+    store_content: bool = field(metadata=_yes_or_no("STORE_CONTENT"))
+    repeat_within: timedelta = field(metadata=_minutes("REPEAT_WITHIN_MINUTES"))
+    connect_timeout: float = field(metadata=_seconds("CONNECT_TIMEOUT_SECONDS"))
+    answer_timeout: float = field(metadata=_seconds("ANSWER_TIMEOUT_SECONDS"))
 
     @property
     def longest_request(self) -> float:
@@ -121,88 +142,38 @@ class SenderSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class BalanceSettings:
+class BalanceSettings(Settings):
     """What the account check needs to know. Times are in seconds."""
 
-    platform_url: str
-    platform_secret_arn: str
-    account_table: str
-    connect_timeout: float
-    answer_timeout: float
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Self:
-        """Read the environment. Raises :class:`SettingsMissing`, which names everything that is wrong."""
-        env = _Environment(environ)
-        settings = cls(
-            platform_url=env.text("PLATFORM_URL"),
-            platform_secret_arn=env.text("PLATFORM_SECRET_ARN"),
-            account_table=env.text("ACCOUNT_TABLE"),
-            connect_timeout=env.seconds("CONNECT_TIMEOUT_SECONDS"),
-            answer_timeout=env.seconds("ANSWER_TIMEOUT_SECONDS"),
-        )
-        env.check()
-        return settings
+    platform_url: str = field(metadata=_text("PLATFORM_URL"))
+    platform_secret_arn: str = field(metadata=_text("PLATFORM_SECRET_ARN"))
+    account_table: str = field(metadata=_text("ACCOUNT_TABLE"))
+    connect_timeout: float = field(metadata=_seconds("CONNECT_TIMEOUT_SECONDS"))
+    answer_timeout: float = field(metadata=_seconds("ANSWER_TIMEOUT_SECONDS"))
 
 
 @dataclass(frozen=True, slots=True)
-class TableNames:
+class TableNames(Settings):
     """The tables of the read side: the stack's outputs of the same names."""
 
-    sends: str
-    reports: str
-    inbound: str
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Self:
-        """Read the environment. Raises :class:`SettingsMissing`, which names everything that is missing."""
-        env = _Environment(environ)
-        names = cls(
-            sends=env.text("SENDS_TABLE"), reports=env.text("REPORTS_TABLE"), inbound=env.text("INBOUND_TABLE")
-        )
-        env.check()
-        return names
+    sends: str = field(metadata=_text("SENDS_TABLE"))
+    reports: str = field(metadata=_text("REPORTS_TABLE"))
+    inbound: str = field(metadata=_text("INBOUND_TABLE"))
 
 
 @dataclass(frozen=True, slots=True)
-class StorageSettings:
+class StorageSettings(Settings):
     """Where the contents of pushes go, and for how long."""
 
-    reports_table: str
-    inbound_table: str
-    quarantine_table: str
-    retention: timedelta
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Self:
-        """Read the environment. Raises :class:`SettingsMissing`, which names everything that is wrong."""
-        env = _Environment(environ)
-        settings = cls.of(env)
-        env.check()
-        return settings
-
-    @classmethod
-    def of(cls, env: _Environment) -> Self:
-        """Read what belongs here; it is for the caller to check."""
-        return cls(
-            reports_table=env.text("REPORTS_TABLE"),
-            inbound_table=env.text("INBOUND_TABLE"),
-            quarantine_table=env.text("QUARANTINE_TABLE"),
-            retention=timedelta(days=env.whole("RETENTION_DAYS")),
-        )
+    reports_table: str = field(metadata=_text("REPORTS_TABLE"))
+    inbound_table: str = field(metadata=_text("INBOUND_TABLE"))
+    quarantine_table: str = field(metadata=_text("QUARANTINE_TABLE"))
+    retention: timedelta = field(metadata=_days("RETENTION_DAYS"))
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiverSettings:
+class ReceiverSettings(Settings):
     """What the receiver needs to know."""
 
-    push_secret_arn: str
-    storage: StorageSettings
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Self:
-        """Read the environment. Raises :class:`SettingsMissing`, which names everything that is wrong."""
-        env = _Environment(environ)
-        settings = cls(push_secret_arn=env.text("PUSH_SECRET_ARN"), storage=StorageSettings.of(env))
-        env.check()
-        return settings
+    push_secret_arn: str = field(metadata=_text("PUSH_SECRET_ARN"))
+    storage: StorageSettings = field(metadata=_group(StorageSettings))
