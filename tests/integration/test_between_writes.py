@@ -10,7 +10,7 @@ import pytest
 from kuaixintong.core import beijing
 from kuaixintong.core.codec import decode_answer, encode
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.errors import NoAnswer, Unanswered
 from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.stores.dynamo import from_item
 from tests.aws_faults import Faults, refusal
@@ -43,7 +43,7 @@ class Line(DirectLine):
                 return decode_answer(self._platform.receive(fields, self._clock(), instead=code).answer.body)
             case "lost":
                 super().ask(request, credentials, timestamp)
-                raise NoAnswer("lost on the way back")
+                raise NoAnswer("lost on the way back", Unanswered.RESET)
         return super().ask(request, credentials, timestamp)
 
 

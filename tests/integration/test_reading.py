@@ -17,6 +17,7 @@ from kuaixintong.stores.dynamo import to_item
 from kuaixintong.stores.inbound import Inbound
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.reports import Reports
+from kuaixintong.stores.table import DynamoTable
 from tests.aws_faults import Faults, refusal
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Tables:
         self.names = names
         self.reader: DynamoDBClient = boto3.client("dynamodb")
         self.lookup = Lookup(
-            Parts(self.reader, names["SendsTable"]),
+            Parts(DynamoTable(self.reader, names["SendsTable"])),
             Reports(self.reader, names["ReportsTable"]),
             Inbound(self.reader, names["InboundTable"]),
         )
@@ -103,10 +104,10 @@ def test_a_send_that_nobody_knows_has_no_parts(reading: Tables) -> None:
 
 def test_a_divided_part_is_shown_only_where_it_names_bad_numbers(reading: Tables) -> None:
     bad = [{"mobile": "12345", "reason": "not 11 digits"}]
-    reading.part("1", state="SPLIT", mobiles=None, invalid_mobiles=bad)
-    reading.part("1.1", state="SPLIT", mobiles=None)
+    reading.part("1", state="SPLIT", mobiles=None, divided=[FIRST, "13700000003", SECOND], invalid_mobiles=bad)
+    reading.part("1.1", state="SPLIT", mobiles=None, positions=[0, 2])
     reading.part("1.1.1", state="REJECTED", mobiles=[], invalid_mobiles=[{"mobile": FIRST, "reason": "310 …"}])
-    reading.part("1.1.2", mobiles=["13700000003"])
+    reading.part("1.1.2", mobiles=None, positions=[1, 2])
     reading.part("1.2", mobiles=[SECOND])
     found = reading.lookup.delivery_status("order-1")
     assert [part.part for part in found.parts] == ["1", "1.1.1", "1.1.2", "1.2"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kuaixintong.core.ledger import State
-from kuaixintong.status import Delivery, DeliveryStatus, PartStatus, judge
+from kuaixintong.status import Delivery, DeliveryStatus, PartStatus, judge, with_mobiles
 
 FIRST, SECOND, THIRD = "13700000001", "13700000002", "13700000003"
 
@@ -127,3 +127,31 @@ def test_a_send_tells_of_the_mobiles_of_all_its_parts() -> None:
     status = DeliveryStatus("order-1", parts)
     assert status.mobiles == {FIRST: "delivered", SECOND: "unsent", THIRD: "unsent"}
     assert status.invalid_mobiles == {"12345": "not 11 digits", "54321": "not 11 digits either"}
+
+
+# --- halves -----------------------------------------------------------------------------------------------------
+
+
+def mobiles_of(*rows: dict[str, Any]) -> dict[str, list[str] | None]:
+    return {row["part"]: row.get("mobiles") for row in with_mobiles(rows)}
+
+
+def test_a_half_has_its_mobiles_from_the_first_level_part_until_it_comes_to_its_end() -> None:
+    assert mobiles_of(
+        {"part": "1", "divided": [FIRST, SECOND, THIRD]},
+        {"part": "1.1", "positions": [0, 1], "mobiles": []},  # it was refused alone, and is named elsewhere
+        {"part": "1.2", "positions": [1, 3]},
+        {"part": "1.2.1", "positions": [1, 2]},
+        {"part": "1.2.2", "positions": [2, 3], "mobiles": [THIRD]},
+    ) == {"1": None, "1.1": [], "1.2": [SECOND, THIRD], "1.2.1": [SECOND], "1.2.2": [THIRD]}
+
+
+def test_halves_of_several_parts_each_have_the_mobiles_of_their_own() -> None:
+    assert mobiles_of(
+        {"part": "1", "divided": [FIRST, SECOND]},
+        {"part": "1.1", "positions": [0, 1]},
+        {"part": "10", "mobiles": ["13700000004"]},
+        {"part": "10.1", "positions": [0, 1]},  # whose whole is not to be read: nothing is made up for it
+        {"part": "2", "divided": [THIRD, "13700000005"]},
+        {"part": "2.2", "positions": [1, 2]},
+    ) == {"1": None, "1.1": [FIRST], "10": ["13700000004"], "10.1": [], "2": None, "2.2": ["13700000005"]}

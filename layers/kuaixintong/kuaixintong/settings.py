@@ -67,7 +67,7 @@ def _group(kind: type[Settings]) -> dict[str, _Read]:
 
 
 def _variable(name: str, parse: Callable[[str], object], rule: str) -> dict[str, _Read]:
-    """One variable; ``parse`` raises :class:`ValueError` for what breaks the rule. An empty one is a missing one."""
+    """One variable; ``parse`` raises :class:`ValueError` for what breaks the rule. An empty one is missing."""
 
     def read(environ: Mapping[str, str], faults: list[str]) -> object:
         text = environ.get(name)
