@@ -15,7 +15,7 @@ from local.narrator import SPEC_SEND, Narrator
 from local.processes import Failed, stopping_cleanly, wait_until
 from local.simulator.running import RunningSimulator, running_simulator
 from local.simulator.settings import Settings
-from local.stack import LocalStack
+from local.stack import EmulatedStack
 
 SEND_ID = "demo-1"
 DELIVERED, FAILING = SPEC_SEND["mobiles"]
@@ -31,7 +31,7 @@ def main() -> int:
     try:
         with stopping_cleanly(), running_simulator(failing_mobiles={FAILING: FAILURE}) as platform:
             tell.step(f"The platform, simulated, listens at {platform.url}")
-            with LocalStack("demo", platform_url=platform.url, say=tell.step) as stack:
+            with EmulatedStack("demo", platform_url=platform.url, say=tell.step) as stack:
                 _connect(tell, stack, platform)
                 _send(tell, stack, platform)
                 token = _await_reports(tell, platform)
@@ -48,7 +48,7 @@ def main() -> int:
     return 0
 
 
-def _connect(tell: Narrator, stack: LocalStack, platform: RunningSimulator) -> None:
+def _connect(tell: Narrator, stack: EmulatedStack, platform: RunningSimulator) -> None:
     """Do what an operator does after a deploy: give each side the other's account."""
     account = Settings()
     stack.fill_in_platform_secret(cid=account.cid, uid=account.uid, pwd=account.pwd)
@@ -64,7 +64,7 @@ def _connect(tell: Narrator, stack: LocalStack, platform: RunningSimulator) -> N
     tell.detail(stack.push_url)
 
 
-def _send(tell: Narrator, stack: LocalStack, platform: RunningSimulator) -> None:
+def _send(tell: Narrator, stack: EmulatedStack, platform: RunningSimulator) -> None:
     platform.faults([{"do": "hold"}])  # the reports wait until the first status has been shown
     body = {"id": SEND_ID, **SPEC_SEND}
     stack.aws.sqs.send_message(

@@ -2,7 +2,7 @@
 
 ::
 
-    with LocalStack("demo", platform_url="http://127.0.0.1:8180/webservice/http/service") as stack:
+    with EmulatedStack("demo", platform_url="http://127.0.0.1:8180/webservice/http/service") as stack:
         stack.fill_in_platform_secret(cid="12345678", uid="test", pwd="secret")
         stack.aws.sqs.send_message(QueueUrl=stack.outputs["SendQueueUrl"], MessageBody=body)
 
@@ -120,7 +120,7 @@ class Clients:
         return self._client("sqs")  # type: ignore[no-any-return]
 
 
-class LocalStack:
+class EmulatedStack:
     """One emulator with one deployment in it; everything is up when the ``with`` block begins.
 
     ``parameters`` are the template's, beside ``Stage``, ``PlatformUrl`` and ``Architecture``. With ``enforce_iam``

@@ -9,7 +9,7 @@ from local import narrator
 from local.narrator import SPEC_SEND, Narrator
 from local.processes import Failed, free_port, stopping_cleanly
 from local.simulator.settings import Settings
-from local.stack import LocalStack, kept_stacks
+from local.stack import EmulatedStack, kept_stacks
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
         print(f"{running[0]} is up already; `make down` stops it.", file=sys.stderr)
         return 1
     try:
-        with stopping_cleanly(), LocalStack("local", platform_url=url, say=tell.step) as stack:
+        with stopping_cleanly(), EmulatedStack("local", platform_url=url, say=tell.step) as stack:
             _start_platform(tell, stack, port, control)
             stack.keep()
     except Failed as failed:
@@ -34,7 +34,7 @@ def main() -> int:
     return 0
 
 
-def _start_platform(tell: Narrator, stack: LocalStack, port: int, control: int) -> None:
+def _start_platform(tell: Narrator, stack: EmulatedStack, port: int, control: int) -> None:
     tell.step("Starting the simulated platform")
     process = stack.start_process(
         "simulator",
@@ -52,7 +52,7 @@ def _start_platform(tell: Narrator, stack: LocalStack, port: int, control: int) 
     ).raise_for_status()
 
 
-def _show(tell: Narrator, stack: LocalStack, control: str) -> None:
+def _show(tell: Narrator, stack: EmulatedStack, control: str) -> None:
     tell.step("The local stack is up; `make down` stops it. For the AWS CLI and boto3:")
     tell.detail(narrator.exports(stack.environment))
     tell.step("Its outputs:")

@@ -6,11 +6,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 from local.processes import free_port
-from local.stack import LocalStack
+from local.stack import EmulatedStack
 from tests.bench import receiver, sender
 
 
-class Emulator(LocalStack):
+class Emulator(EmulatedStack):
     """Emulated AWS with nothing deployed: the benchmarks call the functions' code in this process."""
 
     def deploy(self, **changes: str) -> None:

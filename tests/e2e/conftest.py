@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.simulator.running import RunningSimulator, running_simulator
-from local.stack import LocalStack
+from local.stack import EmulatedStack
 from tests.e2e.deployment import Deployment
 
 
@@ -29,7 +29,7 @@ def shared_deployment(shared_platform: RunningSimulator) -> Iterator[Deployment]
         "AnswerTimeout": "2",
         "CheckRateMinutes": "1440",
     }
-    with LocalStack("test", platform_url=shared_platform.url, parameters=parameters, enforce_iam=True) as stack:
+    with EmulatedStack("test", platform_url=shared_platform.url, parameters=parameters, enforce_iam=True) as stack:
         yield Deployment(stack, shared_platform)
 
 

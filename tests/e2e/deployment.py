@@ -16,7 +16,7 @@ from kuaixintong.stores.table import DynamoTable
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
 from local.simulator.settings import Settings
-from local.stack import Clients, LocalStack
+from local.stack import Clients, EmulatedStack
 
 _COUNTS = "ApproximateNumberOfMessages"  # … and …NotVisible and …Delayed
 
@@ -24,7 +24,7 @@ _COUNTS = "ApproximateNumberOfMessages"  # … and …NotVisible and …Delayed
 class Deployment:
     """The deployed stack with its platform."""
 
-    def __init__(self, stack: LocalStack, platform: RunningSimulator) -> None:
+    def __init__(self, stack: EmulatedStack, platform: RunningSimulator) -> None:
         self.stack = stack
         self.platform = platform
         self.aws = stack.aws

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from local.simulator.running import running_simulator
-from local.stack import LocalStack
+from local.stack import EmulatedStack
 from tests.e2e.deployment import Deployment
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def connected() -> Iterator[Deployment]:
     parameters = {"Network": "Create", "PlainPush": "true", "PlainPushPort": "8180", "CheckRateMinutes": "1440"}
     with (
         running_simulator() as platform,
-        LocalStack("network", platform_url=platform.url, parameters=parameters, enforce_iam=True) as stack,
+        EmulatedStack("network", platform_url=platform.url, parameters=parameters, enforce_iam=True) as stack,
     ):
         deployment = Deployment(stack, platform)
         deployment.begin_anew()
