@@ -1,5 +1,5 @@
 # Everything from nothing: each target first installs what it needs into .venv, once, from pinned and hashed
-# requirements. Needed beforehand: make, bash and Python 3.13 (or pyenv or uv, which know how to get it).
+# requirements. Needed beforehand: Linux, make, bash and Python 3.13 (`pyenv install 3.13`; uv fetches it by itself).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,9 +8,11 @@ SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
 SAM := .venv/tools/sam/bin/sam
-TOOLS := .venv/marks/dev .venv/marks/sam .venv/marks/ministack
+TOOLS := .venv/marks/dev .venv/marks/sam .venv/marks/ministack .venv/marks/awscli .venv/layer/complete
 CHECKOV := .venv/tools/checkov/bin/checkov
 ENV ?= default
+# What is only looked at needs no credentials, and a profile that is set and does not exist stops even that
+NO_PROFILE := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # SAM asks for a region even when it only looks at the template
@@ -18,6 +20,12 @@ export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY := 0
 # uv brings certificates of its own; a company's proxy is known to the system's store, as it is to pip
 export UV_SYSTEM_CERTS := 1
+
+ifneq ($(filter-out help env,$(MAKECMDGOALS)),)
+ifneq ($(shell [ -w . ] || echo not),)
+$(error This folder cannot be written to, and everything is installed into it: $(CURDIR))
+endif
+endif
 
 .PHONY: help
 help: ## Show this list
@@ -27,15 +35,20 @@ help: ## Show this list
 
 .PHONY: demo
 demo: $(TOOLS) ## Show the whole path on this machine, from nothing: a send, its reports, an MO
-	@$(PYTHON) -m local.demo
+	@$(PYTHON) -m local demo
 
 .PHONY: up
 up: $(TOOLS) ## Start the same local stack and leave it running
-	@$(PYTHON) -m local.up
+	@$(PYTHON) -m local up
+
+.PHONY: env
+env: ## Print the export lines of the stack of `make up`, for a shell to eval
+	@[ -x $(PYTHON) ] || { echo 'No local stack is up; `make up` starts one.' >&2; exit 1; }
+	@$(PYTHON) -m local env
 
 .PHONY: down
-down: $(TOOLS) ## Stop what `make up` started
-	@$(PYTHON) -m local.down
+down: .venv/marks/dev ## Stop what `make up` started
+	@$(PYTHON) -m local down
 
 .PHONY: deploy
 deploy: $(TOOLS) ## Deploy to a real account, guided; ENV=prod takes samconfig.toml's prod
@@ -55,7 +68,7 @@ check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templa
 	mypy
 	cfn-lint --regions us-east-1 eu-central-1 ap-southeast-1 cn-north-1 cn-northwest-1 -- template.yaml network/*.yaml \
 		monitoring/*.yaml
-	$(SAM) validate --lint
+	$(NO_PROFILE) $(SAM) validate --lint
 	$(CHECKOV) --config-file .checkov.yaml
 
 .PHONY: chaos
@@ -67,8 +80,8 @@ bench: $(TOOLS) ## Run the benchmarks, each a ratio against its own baseline
 	@$(PYTHON) -m tests.bench
 
 # --- Tools -----------------------------------------------------------------------------------------------------
-# Four environments: MiniStack holds SAM back to an old version, and its Lambdas see what is installed beside it;
-# checkov pins an old boto3.
+# Five environments: MiniStack holds SAM back to an old version, and its Lambdas see what is installed beside it;
+# checkov pins an old boto3, the AWS CLI one of its own.
 # Compiled bytecode halves the emulator's start and the functions' cold starts.
 
 UV := .venv/bin/uv
@@ -76,20 +89,41 @@ SYNC := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 # uv does not read pip's settings; a mirror that is set for pip is meant for it too
 MIRROR = $${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || true)}}
 
-.venv/marks/uv: requirements/uv.txt
-	@echo "Installing tools into .venv"
-	@[ -x $(PYTHON) ] || "$$(requirements/find-python.sh)" -m venv .venv
+# What is installed knows the folder that it was installed in
+MOVED := $(shell [ ! -e .venv/marks/place ] || grep -qxF "$(CURDIR)" .venv/marks/place || echo moved)
+
+WHAT_dev := Python packages of the simulator, the local stack and the tests
+WHAT_sam := AWS SAM CLI
+WHAT_ministack := MiniStack, which emulates AWS
+WHAT_awscli := AWS CLI, for machines that have none
+WHAT_checkov := checkov
+
+.PHONY: moved
+.venv/marks/uv: requirements/uv.txt $(MOVED)
+	@echo "Installing tools into .venv: once, one to five minutes, 1 GB of disk$(if $(MOVED),; the folder has moved)"
+	@$(if $(MOVED),rm -rf .venv)
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { rm -rf .venv; "$$(requirements/find-python.sh)" -m venv .venv; }
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
-	@mkdir -p $(@D) && touch $@
+	@mkdir -p $(@D) && echo "$(CURDIR)" > $(@D)/place && touch $@
 
 .venv/marks/dev: requirements/dev.txt .venv/marks/uv
+	@echo "  $(WHAT_dev) …"
 	@export UV_DEFAULT_INDEX="$(MIRROR)" && $(SYNC) --python $(PYTHON) $<
 	@echo "$(CURDIR)/layers/kuaixintong" > "$$($(PYTHON) -c 'import site; print(site.getsitepackages()[0])')/layer.pth"
 	@touch $@
 
 .venv/marks/%: requirements/%.txt .venv/marks/uv
+	@echo "  $(WHAT_$*) …"
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv/tools/$*
 	@export UV_DEFAULT_INDEX="$(MIRROR)" && $(SYNC) --python .venv/tools/$* $<
+	@touch $@
+
+# The layer's packages lie ready for `sam build`, which therefore needs no network, no mirror and no proxy
+.venv/layer/complete: layers/kuaixintong/requirements.txt .venv/marks/uv
+	@echo "  Packages of the Lambda layer …"
+	@rm -rf $(@D) && mkdir $(@D)
+	@$(PYTHON) -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+		--dest $(@D) --requirement $<
 	@touch $@
 
 COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
@@ -97,10 +131,11 @@ COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 
 
 .PHONY: requirements
 requirements: .venv/marks/uv ## Pin every requirement anew, at its newest version
-	@for file in layers/kuaixintong/requirements requirements/{uv,dev,sam,ministack,checkov}; do \
+	@for file in layers/kuaixintong/requirements requirements/{uv,dev,sam,ministack,awscli,checkov}; do \
 		$(COMPILE) $$file.in --output-file $$file.txt; \
 	done
 
 .PHONY: clean
-clean: ## Remove everything that the targets made, .venv included
+clean: $(if $(wildcard .local/*/state.json),.venv/marks/dev) ## Stop the local stack and remove everything made, .venv included
+	@$(if $(wildcard .local/*/state.json),$(PYTHON) -m local vacate)
 	rm -rf .venv .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -32,11 +32,6 @@ class Narrator:
             print(f"          {line}", flush=True)
 
 
-def exports(environment: Mapping[str, str]) -> str:
-    """Return shell lines that point the AWS CLI and boto3 at a local stack."""
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
-
-
 def enqueue_command(outputs: Mapping[str, str], body: Mapping[str, Any]) -> str:
     """Return the AWS CLI command that enqueues a send."""
     return _command("sqs", "send-message", queue_url=outputs["SendQueueUrl"], message_body=_json(body))
@@ -45,11 +40,6 @@ def enqueue_command(outputs: Mapping[str, str], body: Mapping[str, Any]) -> str:
 def parts_command(outputs: Mapping[str, str], send_id: str) -> str:
     """Return the AWS CLI command that shows the parts of a send: state, token, fee."""
     return _query(outputs["SendsTableName"], "send_id", send_id)
-
-
-def reports_command(outputs: Mapping[str, str], token: str) -> str:
-    """Return the AWS CLI command that shows the reports of a part."""
-    return _query(outputs["ReportsTableName"], "token", token)
 
 
 def mos_command(outputs: Mapping[str, str], mobile: str) -> str:

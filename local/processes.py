@@ -1,7 +1,7 @@
 """Processes that are started here, recorded, and stopped for certain: those and no others.
 
-A process is known by its id and its start time, so that an id which the system has given to somebody else is
-never signalled.
+A process is known by its id and by when it began, so that an id which the system has given to somebody else is
+never signalled, and none is mistaken for ours after a reboot.
 """
 
 import os
@@ -22,6 +22,8 @@ import psutil
 _PATIENCE = 8.0  # seconds that a process may take to end after SIGTERM
 _TAIL = 25  # lines of a log that an error quotes …
 _WIDEST = 500  # … and characters of each
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _PORTS = (20_000, 32_000)
 
@@ -52,16 +54,21 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running process. ``started`` is its start time in seconds since 1970, as the system tells it."""
+    """A running process. ``began`` tells it from every other that has had its id."""
 
     name: str
     pid: int
-    started: float
+    began: str
 
     @classmethod
     def current(cls) -> "Process":
         """Return this very process."""
-        return cls("owner", os.getpid(), psutil.Process().create_time())
+        return cls.of("owner", os.getpid())
+
+    @classmethod
+    def of(cls, name: str, pid: int) -> "Process":
+        """Return the process that has this id now. Raises ``psutil.NoSuchProcess``."""
+        return cls(name, pid, _began(pid))
 
     @property
     def alive(self) -> bool:
@@ -83,10 +90,22 @@ class Process:
     def _found(self) -> psutil.Process | None:
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 0.05
+            same = _began(self.pid) == self.began
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
+
+
+def _began(pid: int) -> str:
+    """Return when a process began: which start of the system, and how long after it.
+
+    Seconds since 1970 would not do: Linux reckons them from a clock that is set right now and then.
+    """
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()[19]
+        return f"{_BOOT_ID.read_text('utf-8').strip()}+{ticks}"
+    except (FileNotFoundError, ProcessLookupError):
+        return f"{psutil.Process(pid).create_time():.2f}"  # no Linux; or no such process, which this raises
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
@@ -104,19 +123,25 @@ def _signal(send: Callable[[], None]) -> None:
 def start(name: str, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path) -> Process:
     """Start a process in a session of its own, so that a Ctrl-C meant for us does not reach it first.
 
-    What it prints goes to the end of ``log``.
+    What it prints goes to the end of ``log``. To be called in a block of :func:`signals_held`, or a Ctrl-C may
+    come before the caller knows what it would have to stop. Raises :class:`Failed` if there is no such program.
     """
     with log.open("ab") as output:
-        child = subprocess.Popen(
-            command,
-            env=env,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    process = Process(name, child.pid, psutil.Process(child.pid).create_time())
+        try:
+            child = subprocess.Popen(
+                command,
+                env=env,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except FileNotFoundError:  # also where a script's interpreter is not where it was
+            raise Failed(
+                f"{command[0]} does not run. `make` installs it, also after the folder has moved."
+            ) from None
+    process = Process.of(name, child.pid)
     _ours[process] = child
     return process
 
@@ -125,13 +150,16 @@ def run(
     name: str, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path, seconds: float
 ) -> None:
     """Run a command to its end. Raises :class:`Failed` if that is not a good one within ``seconds``."""
-    process = start(name, command, log=log, env=env, cwd=cwd)
+    process: Process | None = None
     try:
+        with signals_held():
+            process = start(name, command, log=log, env=env, cwd=cwd)
         status = _ours[process].wait(seconds)
     except subprocess.TimeoutExpired:
         raise Failed(f"{name} took longer than {seconds:.0f} s.", log) from None
     finally:
-        process.stop()
+        if process:
+            process.stop()
     if status != 0:
         raise Failed(f"{name} ended with status {status}.", log)
 
@@ -178,6 +206,26 @@ def stopping_cleanly() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Put Ctrl-C and its like off until the block has ended: what it starts has to be written down first.
+
+    A handler is needed, not a mask and not deafness: a process that is started here would inherit those.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's business
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @contextmanager

@@ -7,17 +7,19 @@
         stack.aws.sqs.send_message(QueueUrl=stack.outputs["SendQueueUrl"], MessageBody=body)
 
 Everything that a stack writes is in ``.local/<name>-<process id>/``: logs, the emulator's temporary files, and
-``state.json``, by which ``make down`` knows the processes to stop. Stacks run side by side, on ports of their own.
+``state.json``, by which :mod:`local.records` knows the processes to stop. Stacks run side by side, on ports of
+their own.
 """
 
 import fcntl
 import json
 import os
 import platform
+import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -29,8 +31,9 @@ import requests
 import yaml
 from botocore.config import Config
 
-from local import processes
+from local import environment, processes, records
 from local.processes import Failed, Process
+from local.records import ROOT, Record
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -43,8 +46,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
 
-ROOT = Path(__file__).parent.parent
 TOOLS = ROOT / ".venv" / "tools"
+PACKAGES = ROOT / ".venv" / "layer"
 WORKPLACE = ROOT / ".local"
 
 REGION = "us-east-1"
@@ -139,7 +142,7 @@ class EmulatedStack:
         say: Say = lambda _step: None,
     ) -> None:
         self.name = name
-        self.folder = WORKPLACE / f"{name}-{os.getpid()}"
+        self.folder = records.stacks_folder() / f"{name}-{os.getpid()}"
         self.outputs: Mapping[str, str] = {}
         self._parameters = {
             "Stage": STAGE,
@@ -152,6 +155,7 @@ class EmulatedStack:
         self._say = say
         self._port = processes.free_port()
         self._processes: list[Process] = []
+        self._exports: Mapping[str, str] = {}
         self._kept = False
 
     def __enter__(self) -> Self:
@@ -165,14 +169,16 @@ class EmulatedStack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Failed):
-            error.quote(self.folder / "ministack.log")
-        if error or not self._kept:
-            self.stop()
+        with processes.undisturbed():
+            if isinstance(error, Failed):
+                error.quote(self.folder / "ministack.log")
+            if error or not self._kept:
+                self.stop()
 
     def _start(self) -> None:
-        clear_leftovers(self._say)
+        records.clear_leftovers(self._say)
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
+        self._write_record()  # from here on others know that somebody is at work
         self._say("Starting emulated AWS")
         self._start_emulator()
         self.deploy()
@@ -185,10 +191,11 @@ class EmulatedStack:
             self._processes.clear()
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def keep(self) -> None:
-        """Let the stack outlive this process, until ``make down``."""
+    def keep(self, **exports: str) -> None:
+        """Let the stack outlive this process, until ``make down``; ``make env`` prints ``exports`` too."""
         self._kept = True
-        self._write_state()
+        self._exports = {**self.environment, **exports}
+        self._write_record()
 
     @property
     def endpoint(self) -> str:
@@ -203,6 +210,7 @@ class EmulatedStack:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,  # goes before the other in some SDKs
         }
 
     @cached_property
@@ -234,12 +242,12 @@ class EmulatedStack:
         """Build and deploy the project as it is now, with ``changes`` to the parameters. Can be repeated."""
         self._parameters |= changes
         with _one_at_a_time():
-            self._say("sam build")
+            self._say("Building the functions and the layer: sam build")
             self._sam(
                 "build", "--cached", "--parallel", "--template", ROOT / "template.yaml", seconds=_BUILD_SECONDS
             )
             _mend_default("OnAws", "false")
-            self._say("sam deploy")
+            self._say("Deploying the template: sam deploy")
             self._sam(
                 "deploy",
                 *("--stack-name", self.name),
@@ -249,18 +257,20 @@ class EmulatedStack:
             )
         self._read_outputs()
         self._mend_concurrency()
+        self._mend_push_password()
 
     def start_process(self, name: str, *command: str | Path, env: Mapping[str, str] | None = None) -> Process:
         """Start another process that belongs to the stack and stops with it."""
-        process = processes.start(
-            name,
-            command,
-            log=self.folder / f"{name}.log",
-            env={**_neutral_environment(), **(env or {})},
-            cwd=ROOT,
-        )
-        self._processes.append(process)
-        self._write_state()
+        with processes.signals_held():
+            process = processes.start(
+                name,
+                command,
+                log=self.folder / f"{name}.log",
+                env={**environment.neutral(os.environ), **(env or {})},
+                cwd=ROOT,
+            )
+            self._processes.append(process)
+            self._write_record()
         return process
 
     def wait_for(self, process: Process, url: str) -> None:
@@ -305,12 +315,14 @@ class EmulatedStack:
             [sam, command, *arguments, "--parameter-overrides", *overrides],
             log=self.folder / f"sam-{command}.log",
             env={
-                **_neutral_environment(),
+                **environment.neutral(os.environ),
                 **self.environment,
+                **_layers_packages(),
                 # sam build asks for a Python of the functions' version, with pip, on the PATH
                 "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
                 "SAM_CLI_TELEMETRY": "0",
                 "SAM_CLI_POLL_DELAY": "0.2",
+                "__SAM_CLI_APP_DIR": str(_sam_settings()),
             },
             cwd=_BUILD,  # SAM keeps what it builds in the folder that it is started in
             seconds=seconds,
@@ -319,7 +331,7 @@ class EmulatedStack:
     def _read_outputs(self) -> None:
         stack = self.aws.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-        self._write_state()
+        self._write_record()
 
     def _mend_concurrency(self) -> None:
         """Write MaximumConcurrency once more, as a number: MiniStack 1.5 stumbles on the text of a parameter."""
@@ -330,38 +342,22 @@ class EmulatedStack:
                     ScalingConfig={"MaximumConcurrency": int(scaling["MaximumConcurrency"])},
                 )
 
-    def _write_state(self) -> None:
-        state = {
-            "name": self.name,
-            "owner": None if self._kept else asdict(Process.current()),
-            "processes": [asdict(process) for process in self._processes],
-        }
-        (self.folder / "state.json").write_text(json.dumps(state, indent=2), "utf-8")
+    def _mend_push_password(self) -> None:
+        """Give the push secret a password of letters and digits: MiniStack 1.5 overlooks ExcludePunctuation."""
+        push = self.push_credentials()
+        if not push["pwd"].isalnum():
+            self.aws.secrets.put_secret_value(
+                SecretId=self.outputs["PushSecretArn"],
+                SecretString=json.dumps(push | {"pwd": secrets.token_hex(8)}),
+            )
 
-
-def kept_stacks() -> list[str]:
-    """Return the names of the stacks that outlive the process which started them."""
-    return [name for name, state in _recorded() if not state["owner"]]
-
-
-def clear_leftovers(say: Say, *, kept_too: bool = False) -> int:
-    """Stop the stacks whose owner was killed before it could, with ``kept_too`` the kept ones; return how many."""
-    stray = [
-        (name, state)
-        for name, state in _recorded()
-        if (not Process(**state["owner"]).alive if state["owner"] else kept_too)
-    ]
-    for name, state in stray:
-        say(f"Stopping {name}")
-        for process in reversed(state["processes"]):
-            Process(**process).stop()
-        shutil.rmtree(WORKPLACE / name, ignore_errors=True)
-    return len(stray)
-
-
-def _recorded() -> list[tuple[str, dict[str, Any]]]:
-    paths = sorted(WORKPLACE.glob("*/state.json"))
-    return [(path.parent.name, json.loads(path.read_text("utf-8"))) for path in paths]
+    def _write_record(self) -> None:
+        Record(
+            name=self.name,
+            owner=None if self._kept else Process.current(),
+            processes=tuple(self._processes),
+            exports=self._exports,
+        ).write(self.folder)
 
 
 def _mend_default(parameter: str, value: str) -> None:
@@ -381,7 +377,21 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _neutral_environment() -> dict[str, str]:
-    """Return this process's environment without anything that could lead to a real AWS account."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return kept | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+def _layers_packages() -> dict[str, str]:
+    """Return the settings by which pip, under SAM, takes the layer's packages from where make puts them."""
+    if not _fresh(PACKAGES / "complete", ROOT / "layers" / "kuaixintong" / "requirements.txt"):
+        raise Failed("The layer's packages are missing or not those that it names now; `make demo` fetches them.")
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(PACKAGES), "PIP_CONFIG_FILE": os.devnull}
+
+
+def _fresh(made: Path, source: Path) -> bool:
+    return made.exists() and made.stat().st_mtime >= source.stat().st_mtime
+
+
+def _sam_settings() -> Path:
+    """Return a folder of settings for SAM beside the user's own: it shall not ask the internet for a newer SAM."""
+    folder = WORKPLACE / "sam" / "settings"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
+    (folder / "metadata.json").write_text(json.dumps(settings), "utf-8")
+    return folder

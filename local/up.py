@@ -5,66 +5,69 @@ from pathlib import Path
 
 import requests
 
-from local import narrator
+from local import narrator, records
 from local.narrator import SPEC_SEND, Narrator
-from local.processes import Failed, free_port, stopping_cleanly
+from local.processes import Failed, free_port
 from local.simulator.settings import Settings
-from local.stack import EmulatedStack, kept_stacks
+from local.stack import EmulatedStack
+
+NAME = "local"
+_BALANCE = 1_000_000  # nobody's first send shall wait for want of it
 
 
-def main() -> int:
-    """Start the stack; return the exit status."""
-    tell = Narrator()
-    port, control = free_port(), free_port()
-    url = f"http://127.0.0.1:{port}/webservice/http/service"
-    if running := kept_stacks():
-        print(f"{running[0]} is up already; `make down` stops it.", file=sys.stderr)
-        return 1
-    try:
-        with stopping_cleanly(), EmulatedStack("local", platform_url=url, say=tell.step) as stack:
-            _start_platform(tell, stack, port, control)
-            stack.keep()
-    except Failed as failed:
-        print(f"\nThe local stack did not start. {failed.explained}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. Nothing is left running.", file=sys.stderr)
-        return 130
-    _show(tell, stack, f"http://127.0.0.1:{control}/_sim")
-    return 0
+def main() -> None:
+    """Start the stack. Raises :class:`Failed` if one is up already."""
+    with records.starting_alone():
+        _only_one()
+        tell = Narrator()
+        port, control_port = free_port(), free_port()
+        url = f"http://127.0.0.1:{port}/webservice/http/service"
+        control = f"http://127.0.0.1:{control_port}/_sim"
+        with EmulatedStack(NAME, platform_url=url, say=tell.step) as stack:
+            _start_platform(tell, stack, port, control_port, control)
+            _show(tell, stack)
+            push = stack.push_credentials()
+            stack.keep(
+                STACK=NAME, CONTROL=control, PUSH=stack.push_url, PUSH_UID=push["uid"], PUSH_PWD=push["pwd"]
+            )
 
 
-def _start_platform(tell: Narrator, stack: EmulatedStack, port: int, control: int) -> None:
+def _only_one() -> None:
+    for folder, record in records.recorded().items():
+        if record.up and record.ended:
+            raise Failed(
+                f"{folder.name} is up, but its {' and '.join(record.ended)} ended: `make down`, then `make up`."
+            )
+        if record.up:
+            raise Failed(f"{folder.name} is up already: `make env` tells how to reach it, `make down` stops it.")
+
+
+def _start_platform(tell: Narrator, stack: EmulatedStack, port: int, control_port: int, control: str) -> None:
     tell.step("Starting the simulated platform")
     process = stack.start_process(
         "simulator",
-        *(Path(sys.executable), "-m", "local.simulator"),
-        *("--port", str(port), "--control-port", str(control)),
+        *(Path(sys.executable), "-m", "local.simulator", "--balance", str(_BALANCE)),
+        *("--port", str(port), "--control-port", str(control_port)),
     )
-    stack.wait_for(process, f"http://127.0.0.1:{control}/_sim/state")
+    stack.wait_for(process, f"{control}/state")
     account = Settings()
     stack.fill_in_platform_secret(cid=account.cid, uid=account.uid, pwd=account.pwd)
     push = stack.push_credentials()
     requests.post(
-        f"http://127.0.0.1:{control}/_sim/settings",
+        f"{control}/settings",
         json={"push_url": stack.push_url, "push_uid": push["uid"], "push_pwd": push["pwd"]},
         timeout=10,
     ).raise_for_status()
 
 
-def _show(tell: Narrator, stack: EmulatedStack, control: str) -> None:
-    tell.step("The local stack is up; `make down` stops it. For the AWS CLI and boto3:")
-    tell.detail(narrator.exports(stack.environment))
-    tell.step("Its outputs:")
-    tell.detail("\n".join(f"{name}={value}" for name, value in sorted(stack.outputs.items())))
-    tell.detail(f"PushUrl, as reached on this machine: {stack.push_url}")
-    tell.step("Try:")
+def _show(tell: Narrator, stack: EmulatedStack) -> None:
+    tell.step("The local stack is up; `make down` stops it. To use it, in this shell or another:")
+    tell.detail('eval "$(make -s env)"')
+    tell.step("Then enqueue a send, look at its row, and see what the platform was sent:")
     tell.detail(narrator.enqueue_command(stack.outputs, {"id": "order-1", **SPEC_SEND}))
     tell.detail(narrator.parts_command(stack.outputs, "order-1"))
-    tell.detail(f"curl {control}/messages")
-    tell.detail(f"""curl {control}/mo -d '{{"mobile": "13500000000", "content": "你好吗"}}'""")
+    tell.detail('curl "$CONTROL/messages"')
+    tell.step("Let a handset answer, and read what it said:")
+    tell.detail("""curl "$CONTROL/mo" -d '{"mobile": "13500000000", "content": "你好吗"}'""")
     tell.detail(narrator.mos_command(stack.outputs, "13500000000"))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    tell.step("README.md goes on from here")

@@ -5,20 +5,18 @@ import os
 import pytest
 from hypothesis import settings
 
+from local import environment
+
+environment.forget_the_users()
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",
     AWS_DEFAULT_REGION="us-east-1",
     AWS_REGION="us-east-1",
-    AWS_CONFIG_FILE=os.devnull,
-    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-    AWS_EC2_METADATA_DISABLED="true",
     POWERTOOLS_TRACE_DISABLED="true",
     POWERTOOLS_METRICS_NAMESPACE="Kuaixintong",
     POWERTOOLS_SERVICE_NAME="test",
 )
-for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-    os.environ.pop(name, None)
 
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("kuaixintong", deadline=None)

@@ -1,17 +1,15 @@
 """The local stack's processes: stopped for certain, those and no others."""
 
-import json
 import os
 import signal
-import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from local import processes, stack
+from local import processes
 from local.processes import Failed, Process, wait_until
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -45,11 +43,52 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: p
 
 def test_an_id_that_belongs_to_another_process_now_is_left_alone(tmp_path: Path) -> None:
     process = started(tmp_path, SLEEPER)
-    earlier = replace(process, started=process.started - 3600)
+    earlier = replace(process, began=f"{process.began}0")
     assert not earlier.alive
     earlier.stop()
     assert process.alive
     process.stop()
+
+
+def test_a_process_is_known_again_whatever_the_clock_has_been_set_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = started(tmp_path, SLEEPER)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _self: 1.0)
+    assert process.alive
+    process.stop()
+    assert not process.alive
+
+
+def test_a_ctrl_c_while_a_process_starts_comes_when_the_process_is_known(tmp_path: Path) -> None:
+    known = []
+
+    def start() -> None:
+        with processes.signals_held():
+            signal.raise_signal(signal.SIGINT)
+            known.append(started(tmp_path, SLEEPER))
+
+    with processes.stopping_cleanly(), pytest.raises(KeyboardInterrupt):
+        start()
+    [process] = known
+    assert signal.SIGINT not in deaf_to(process)
+    process.stop()
+    assert not process.alive
+
+
+def deaf_to(process: Process) -> set[int]:
+    """Return the signals that a process is deaf to, as Linux tells them."""
+    lines = Path(f"/proc/{process.pid}/status").read_text("utf-8").splitlines()
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigIgn", "SigBlk"))]
+    return {number for number in range(1, 32) for mask in masks if mask >> (number - 1) & 1}
+
+
+def test_a_program_that_the_folders_move_has_cut_off_is_told_in_a_sentence(tmp_path: Path) -> None:
+    script = tmp_path / "tool"
+    script.write_text("#!/where/it/was/bin/python\n", "utf-8")
+    script.chmod(0o755)
+    with pytest.raises(Failed, match="tool does not run"):
+        started(tmp_path, [str(script)])
 
 
 def test_a_command_that_fails_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
@@ -69,33 +108,6 @@ def test_a_command_that_hangs_is_ended(tmp_path: Path) -> None:
 def test_what_does_not_happen_in_time_is_named() -> None:
     with pytest.raises(Failed, match="the moon turns green: not within 0 s"):
         wait_until(lambda: False, "the moon turns green", seconds=0.05, pause=0.01)
-
-
-def test_what_a_killed_run_left_behind_is_cleared_and_what_was_kept_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stack, "WORKPLACE", tmp_path)
-    owner = subprocess.Popen(SLEEPER)
-    dead = Process("owner", owner.pid, psutil.Process(owner.pid).create_time())
-    owner.kill()
-    owner.wait()
-    owners = {"left": asdict(dead), "in-use": asdict(Process.current()), "kept": None}
-    running = {}
-    for name, its_owner in owners.items():
-        (tmp_path / name).mkdir()
-        running[name] = started(tmp_path / name, SLEEPER)
-        state = {"name": name, "owner": its_owner, "processes": [asdict(running[name])]}
-        (tmp_path / name / "state.json").write_text(json.dumps(state), "utf-8")
-    try:
-        assert stack.clear_leftovers(lambda _step: None) == 1
-        assert {name for name, each in running.items() if each.alive} == {"in-use", "kept"}
-        assert stack.kept_stacks() == ["kept"]
-        assert stack.clear_leftovers(lambda _step: None, kept_too=True) == 1
-        assert {name for name, each in running.items() if each.alive} == {"in-use"}
-        assert [path.name for path in tmp_path.iterdir()] == ["in-use"]
-    finally:
-        for each in running.values():
-            each.stop()
 
 
 def test_sigterm_leaves_by_way_of_the_clean_up() -> None:

@@ -1,0 +1,41 @@
+"""``make env``: the shell lines that lead to the local stack that is up, for ``eval "$(make -s env)"``.
+
+Nothing else is printed on stdout, since a shell runs it.
+"""
+
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from local import environment, records
+from local.processes import Failed
+
+_TOOLS = records.ROOT / ".venv" / "commands"
+_ENOUGH = (2, 13)  # the first version of the AWS CLI that heeds AWS_ENDPOINT_URL for every service
+
+
+def main() -> None:
+    """Print the lines. Raises :class:`Failed` if no stack is up."""
+    running = [record for record in records.recorded().values() if record.up]
+    if not running:
+        raise Failed("No local stack is up; `make up` starts one.")
+    tools = None if _aws_is_enough() else _commands()
+    print(environment.exports(running[0].exports, environment.AS_STARTED, tools=tools))
+
+
+def _aws_is_enough() -> bool:
+    with suppress(OSError, subprocess.SubprocessError):
+        told = subprocess.run(["aws", "--version"], capture_output=True, text=True, timeout=20, check=False)
+        found = re.match(r"aws-cli/(\d+)\.(\d+)", told.stdout)
+        return found is not None and (int(found[1]), int(found[2])) >= _ENOUGH
+    return False
+
+
+def _commands() -> Path | None:
+    """Return the folder of this project's own ``aws``, which make has installed."""
+    if (_TOOLS / "aws").exists():
+        return _TOOLS
+    print("The AWS CLI is missing here, or older than 2.13.", file=sys.stderr)
+    return None
