@@ -12,7 +12,8 @@ from pathlib import Path
 from local import environment, records
 from local.processes import Failed
 
-_TOOLS = records.ROOT / ".venv" / "commands"
+_OWN_AWS = records.ROOT / ".venv" / "tools" / "awscli" / "bin" / "aws"
+_TOOLS = records.ROOT / "local" / "bin"  # runs the above
 _ENOUGH = (2, 13)  # the first version of the AWS CLI that heeds AWS_ENDPOINT_URL for every service
 
 
@@ -34,8 +35,8 @@ def _aws_is_enough() -> bool:
 
 
 def _commands() -> Path | None:
-    """Return the folder of this project's own ``aws``, which make has installed."""
-    if (_TOOLS / "aws").exists():
+    """Return the folder of the project's own ``aws``, if make has installed that."""
+    if _OWN_AWS.exists():
         return _TOOLS
     print("The AWS CLI is missing here, or older than 2.13.", file=sys.stderr)
     return None
