@@ -1,7 +1,7 @@
 """Every block of shell and Python of every page does what the page says, on a fresh local stack.
 
 The English pages are run, as a reader would: ``make up``, then page after page, each in a shell of its own. The
-Chinese pages have the same blocks (see ``unit/test_pages.py``). What is not run says why, and is listed as skipped.
+Chinese pages have the same blocks (``unit/test_pages.py``). What is not run says why, and is listed as skipped.
 """
 
 import os

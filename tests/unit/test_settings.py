@@ -70,6 +70,7 @@ def test_the_senders_settings_are_what_its_environment_says() -> None:
         lease=90.0,
         retention=timedelta(days=180),
         store_content=True,
+        repeat_within=timedelta(minutes=60),
         connect_timeout=3.0,
         answer_timeout=10.5,
     )
