@@ -16,7 +16,7 @@ class Actor(StrEnum):
 
 
 class Trouble(StrEnum):
-    """What an answer, or the want of one, says about the account; also the reasons for which it is paused."""
+    """What an answer, or the want of one, says about the account; all but ``PACE`` are reasons for a pause."""
 
     AUTHENTICATION = "authentication"
     SOURCE_ADDRESS = "source address"
@@ -25,6 +25,7 @@ class Trouble(StrEnum):
     BALANCE = "balance"
     TIMESTAMP = "timestamp"
     UNREACHABLE = "unreachable"
+    PACE = "pace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class StateCode:
 
 
 SUCCESS = 0
+TOO_FAST = 210
 TIMESTAMP_REFUSED = 230
 INVALID_NUMBERS = 310
 AT_TIME_REFUSED = 330
@@ -49,7 +51,7 @@ _TABLE = (
     StateCode(120, "缺少参数", Actor.US),
     StateCode(130, "不支持 GET 请求", Actor.US),
     StateCode(200, "认证错", Actor.ACCOUNT),
-    StateCode(210, "请求频率过快", Actor.LATER),
+    StateCode(TOO_FAST, "请求频率过快", Actor.LATER),
     StateCode(220, "无效来源（请求方 IP 被平台拒绝）", Actor.ACCOUNT),
     StateCode(TIMESTAMP_REFUSED, "无效的时间戳；格式不对，或者提交了重复的时间戳。", Actor.LATER),
     StateCode(240, "认证失败", Actor.ACCOUNT),

@@ -12,6 +12,7 @@
     │   └── CredentialsUnusable a secret that lacks a field or is no JSON object
     ├── TryLater                nothing is wrong with the request; the same again will do
     │   ├── StoreUnavailable    DynamoDB or Secrets Manager did not do what was asked
+    │   ├── ClockAstray         this machine's clock, or the account's sequence, is not to be trusted
     │   └── ClaimLost           the row has moved on under a worker that believed it owned it
     └── NoAnswer                the platform may or may not have acted
 """
@@ -65,6 +66,10 @@ class TryLater(KuaixintongError):
 
 class StoreUnavailable(TryLater):
     """An AWS store did not answer, throttled the call, or failed inside."""
+
+
+class ClockAstray(TryLater):
+    """A clock is wrong: this machine's, or once that of a machine that has moved the account's sequence."""
 
 
 class ClaimLost(TryLater):

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from kuaixintong.core import beijing
-from kuaixintong.core.codes import AT_TIME_REFUSED, INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED, Trouble
+from kuaixintong.core.codes import AT_TIME_REFUSED, INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED, TOO_FAST, Trouble
 from kuaixintong.core.messages import Answer
 
 
@@ -48,6 +48,7 @@ class Then(StrEnum):
     LATER = "later"  # after a backoff
     SOON = "soon"  # after a moment
     AT_ONCE = "at once"
+    IN_ITS_TURN = "in its turn"  # when the account's pace lets it
     FRESH_SECRET = "fresh secret"  # noqa: S105  # at once if the secret has changed, else later
     SPLIT = "split"  # the halves, at once
 
@@ -323,7 +324,8 @@ def _anything(_: Outcome) -> bool:
 TABLE = (
     Rule(_accepted_without_token, State.ACCEPTED, Then.DONE, attention=Attention.NO_TOKEN),
     Rule(_code(SUCCESS), State.ACCEPTED, Then.DONE),
-    Rule(_code(1, 210), State.WAITING, Then.LATER),
+    Rule(_code(1), State.WAITING, Then.LATER),
+    Rule(_code(TOO_FAST), State.WAITING, Then.IN_ITS_TURN, Trouble.PACE),
     Rule(_code(TIMESTAMP_REFUSED, first_use=True), State.WAITING, Then.SOON, Trouble.TIMESTAMP),
     Rule(_code(TIMESTAMP_REFUSED), State.UNCONFIRMED, Then.DONE, attention=Attention.UNCONFIRMED),
     Rule(_code(200, 240), State.WAITING, Then.FRESH_SECRET, Trouble.AUTHENTICATION),

@@ -1,6 +1,8 @@
 """The Account table: one row per account, with its sequence, its pause and its balances (contract, section 4).
 
-Every call here is one write that also answers with the row, so that no worker reads before it writes.
+Every call here is one write that also answers with the row, so that no worker reads before it writes. A conditional
+write that AWS's client repeats after a lost answer meets its own result: where that would look like somebody else's,
+the write carries a name, and knows itself by it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,11 +14,14 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from kuaixintong.core import beijing
 from kuaixintong.core.change import Change
 from kuaixintong.core.codes import Trouble
-from kuaixintong.core.gate import Account
+from kuaixintong.core.gate import Account, Dear
+from kuaixintong.core.pace import Learnt, Take
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.table import Moved, Table
 
 _COUNTERS = {Trouble.UNREACHABLE: "unanswered", Trouble.TIMESTAMP: "refused_timestamps"}
+_DEAR = ("dear_cost", "dear_since", "dear_until", "dear_times", "dear_probe_until", "dear_probe_by")
+_MILLI = 1_000
 
 
 class Accounts:
@@ -25,28 +30,50 @@ class Accounts:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def reserve(self, cid: str, count: int, *, now: datetime) -> tuple[int, Account]:
-        """Take ``count`` ticks that nobody else ever gets; return the first of them, and the account as it stands.
+    def look(self, cid: str) -> Account:
+        """Return the account as it stands."""
+        return account(self._table.get({"cid": cid}) or {})
 
-        The sequence follows the clock, so that a timestamp also tells the time. Where it is ahead of this
-        machine's clock (workers at once, clocks apart), it counts on from where it is: it never goes back.
+    # --- slots --------------------------------------------------------------------------------------------------
+
+    def take(
+        self, cid: str, take: Take, *, step: int, now: int, last: int, seen: Account
+    ) -> tuple[list[int], Account]:
+        """Take slots that nobody else ever gets, as planned; return them, and the account as it stands.
+
+        They are ``step`` ticks apart, the first no earlier than the tick ``now`` and the last no later than
+        ``last``: if the sequence has moved so that this no longer holds, or the pace has been cut since the
+        account was ``seen``, none is taken, and :class:`Moved` tells the row.
         """
-        tick = beijing.ticks(now)
-        behind = Attr("sequence").not_exists() | Attr("sequence").lt(tick)
-        try:
-            row = self._change(cid, Change({"sequence": tick + count}), behind)
-        except Moved:
-            row = self._change(cid, Change(added={"sequence": count}))
-        return row["sequence"] - count + 1, _account(row)
+        length = take.count * step
+        counted = {"handed": take.count}
+        if take.behind:
+            change = Change({"sequence": now + length - step, **_marked(seen, now)}, added=counted)
+            fits = Attr("sequence").not_exists() | Attr("sequence").lt(now - step)
+        else:
+            change = Change(_marked(seen, now), added={"sequence": length, **counted})
+            fits = Attr("sequence").between(now - step, max(last - length, now - step))
+        row = self._change(cid, change, fits & _uncut(seen))
+        return [row["sequence"] - step * back for back in range(take.count - 1, -1, -1)], account(row)
 
-    def begin_probe(self, cid: str, *, now: datetime, lease: timedelta) -> bool:
+    def cut(self, cid: str, rate: float, *, now: int, seen: Account) -> bool:
+        """Slow the account to ``rate`` requests a second, unless its pace was cut since it was ``seen``."""
+        change = Change({"rate_milli": max(round(rate * _MILLI), 1), "cut_at": now})
+        return self._attempt(cid, change, _uncut(seen))
+
+    # --- probes -------------------------------------------------------------------------------------------------
+
+    def begin_probe(self, cid: str, *, by: str, now: datetime, lease: timedelta) -> bool:
         """Win the right to be the only one who asks for now; ``False`` if somebody else has it."""
-        free = Attr("probe_until").not_exists() | Attr("probe_until").lte(beijing.iso(now))
-        return self._attempt(cid, Change({"probe_until": beijing.iso(now + lease)}), free)
+        stamp = beijing.iso(now)
+        change = Change({"probe_until": beijing.iso(now + lease), "probed_at": stamp, "probe_by": by})
+        return self._attempt(cid, change, _free("probe_until", stamp), ours=("probe_by", by))
 
     def end_probe(self, cid: str) -> None:
         """Let the next worker probe: this one learnt nothing about the account."""
-        self._change(cid, Change(gone=("probe_until",)))
+        self._change(cid, Change(gone=("probe_until", "probe_by")))
+
+    # --- troubles and pauses ------------------------------------------------------------------------------------
 
     def count(self, cid: str, trouble: Trouble) -> int:
         """Count a trouble that pauses the account only when it comes in a row; return how often it has come."""
@@ -54,23 +81,24 @@ class Accounts:
         count: int = self._change(cid, Change(added={counter: 1}))[counter]
         return count
 
-    def pause(self, cid: str, reason: Trouble, until: datetime, *, now: datetime) -> bool:
+    def pause(self, cid: str, reason: Trouble, until: datetime, *, by: str, now: datetime) -> bool:
         """Hold every request back until ``until``; ``False`` if a pause holds already."""
         stamp = beijing.iso(now)
         change = Change(
-            {"pause_reason": reason, "pause_until": beijing.iso(until), "paused_at": stamp},
-            gone=("probe_until", "unanswered", "refused_timestamps"),
+            {"pause_reason": reason, "pause_until": beijing.iso(until), "paused_at": stamp, "paused_by": by},
+            gone=("probe_until", "probe_by", *_COUNTERS.values()),
             added={"pauses": 1},
         )
-        return self._attempt(cid, change, Attr("pause_until").not_exists() | Attr("pause_until").lte(stamp))
+        return self._attempt(cid, change, _free("pause_until", stamp), ours=("paused_by", by))
 
     def clear(self, cid: str, proven: str, *, asked_at: datetime) -> bool:
         """Note that the account works with this version of the secret: no pause, no probe, nothing in a row.
 
         ``asked_at`` is when the request went out: a pause that began since then is newer knowledge, and stays.
         """
-        gone = ("pause_reason", "pause_until", "paused_at", "pauses", "probe_until")
-        change = Change({"proven": proven}, gone=(*gone, *_COUNTERS.values()))
+        gone = ("pause_reason", "pause_until", "paused_at", "paused_by", "pauses")
+        probe = ("probe_until", "probe_by", "probed_at")
+        change = Change({"proven": proven}, gone=(*gone, *probe, *_COUNTERS.values()))
         older = Attr("paused_at").not_exists() | Attr("paused_at").lt(beijing.iso(asked_at))
         return self._attempt(cid, change, older)
 
@@ -78,31 +106,101 @@ class Accounts:
         """Note an answer that ends rows of these troubles, though it does not prove the account."""
         self._change(cid, Change(gone=tuple(_COUNTERS[trouble] for trouble in troubles)))
 
+    # --- what the balance is below ------------------------------------------------------------------------------
+
+    def begin_dear_probe(self, cid: str, dear: Dear, *, by: str, now: datetime, lease: timedelta) -> bool:
+        """Win the right to ask whether the balance is still below what it was; ``False`` if somebody else has it."""
+        change = Change({"dear_probe_until": beijing.iso(now + lease), "dear_probe_by": by})
+        free = _free("dear_probe_until", beijing.iso(now)) & _knowing(dear)
+        return self._attempt(cid, change, free, ours=("dear_probe_by", by))
+
+    def know_dear(self, cid: str, dear: Dear, *, seen: Dear | None) -> bool:
+        """Write down what a 400 has shown, unless what was ``seen`` before has changed since."""
+        values = {
+            "dear_cost": dear.cost,
+            "dear_since": beijing.iso(dear.since),
+            "dear_until": beijing.iso(dear.until),
+            "dear_times": dear.times,
+        }
+        return self._attempt(cid, Change(values, gone=("dear_probe_until", "dear_probe_by")), _knowing(seen))
+
+    def forget_dear(self, cid: str, dear: Dear) -> bool:
+        """Note that the balance is no longer below ``dear``, unless that has changed since."""
+        return self._attempt(cid, Change(gone=_DEAR), _knowing(dear))
+
+    def end_dear_probe(self, cid: str) -> None:
+        """Let the next part ask: this one learnt nothing about the balance."""
+        self._change(cid, Change(gone=("dear_probe_until", "dear_probe_by")))
+
+    # --- balances -----------------------------------------------------------------------------------------------
+
     def check(self, cid: str, *, sm_balance: int | None, mm_balance: int | None, now: datetime) -> None:
         """Write down the balances, in messages, and when they were asked for."""
         self._change(
             cid, Change({"sm_balance": sm_balance, "mm_balance": mm_balance, "checked_at": beijing.iso(now)})
         )
 
-    def _attempt(self, cid: str, change: Change, condition: ConditionBase) -> bool:
+    def _attempt(
+        self, cid: str, change: Change, condition: ConditionBase, *, ours: tuple[str, str] | None = None
+    ) -> bool:
+        """Write if the condition holds. ``ours`` is the name under which this very write would stand there."""
         try:
             self._change(cid, change, condition)
-        except Moved:
-            return False
+        except Moved as moved:
+            return bool(ours and moved.standing and moved.standing.get(ours[0]) == ours[1])
         return True
 
     def _change(self, cid: str, change: Change, condition: ConditionBase | None = None) -> Item:
         return self._table.update({"cid": cid}, change, only_if=condition, answer=True)
 
 
-def _account(row: Mapping[str, Any]) -> Account:
-    reason, until, probe = row.get("pause_reason"), row.get("pause_until"), row.get("probe_until")
+def _free(until: str, now: str) -> ConditionBase:
+    return Attr(until).not_exists() | Attr(until).lte(now)
+
+
+def _uncut(seen: Account) -> ConditionBase:
+    return Attr("cut_at").eq(seen.learnt.at) if seen.learnt else Attr("cut_at").not_exists()
+
+
+def _knowing(dear: Dear | None) -> ConditionBase:
+    if dear is None:
+        return Attr("dear_cost").not_exists()
+    return Attr("dear_cost").eq(dear.cost) & Attr("dear_since").eq(beijing.iso(dear.since))
+
+
+def _marked(seen: Account, now: int) -> dict[str, int]:
+    """Return a new mark by which to tell how many slots a second are handed out, if the last is over a second old."""
+    if seen.mark and now - seen.mark[0] <= beijing.TICKS_PER_SECOND:
+        return {}
+    return {"mark_at": now, "mark_handed": seen.handed}
+
+
+def account(row: Mapping[str, Any]) -> Account:
+    """Return what decisions need of an account's row; an empty one is an account that nothing is known of."""
+    reason = row.get("pause_reason")
     return Account(
         pause_reason=Trouble(reason) if reason else None,
-        pause_until=beijing.from_iso(until) if until else None,
+        pause_until=_moment(row, "pause_until"),
         pauses=row.get("pauses", 0),
         proven=row.get("proven"),
-        probe_until=beijing.from_iso(probe) if probe else None,
+        probe_until=_moment(row, "probe_until"),
+        probed_at=_moment(row, "probed_at"),
         unanswered=row.get("unanswered", 0),
         refused_timestamps=row.get("refused_timestamps", 0),
+        dear=_dear(row),
+        sequence=row.get("sequence"),
+        learnt=Learnt(row["rate_milli"] / _MILLI, row["cut_at"]) if "cut_at" in row else None,
+        handed=row.get("handed", 0),
+        mark=(row["mark_at"], row["mark_handed"]) if "mark_at" in row else None,
     )
+
+
+def _dear(row: Mapping[str, Any]) -> Dear | None:
+    since, until = _moment(row, "dear_since"), _moment(row, "dear_until")
+    if not (since and until):
+        return None
+    return Dear(row["dear_cost"], since, until, row["dear_times"], _moment(row, "dear_probe_until"))
+
+
+def _moment(row: Mapping[str, Any], name: str) -> datetime | None:
+    return beijing.from_iso(row[name]) if name in row else None

@@ -1,0 +1,142 @@
+"""The pace at which requests may go out: slots, and what a platform that says 210 teaches of its limit.
+
+A *slot* is the moment at which one request may go out. Slots come from the account's sequence, the one that hands
+out timestamps: a tick of it is a timestamp and a moment at once, and with a pace, each is a *step* after the last.
+So one counter keeps all workers together at the platform's pace, without a write of its own.
+
+An ordinary worker takes slots at most a second ahead: an urgent one, which may reach further, then finds the next
+one free. Taken slots never move.
+
+Pure: what is known of the account and the time come in, as ticks (see :mod:`kuaixintong.core.beijing`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil
+
+from kuaixintong.core.beijing import TICKS_PER_SECOND
+
+
+class Lane(StrEnum):
+    """A queue with its own senders."""
+
+    URGENT = "urgent"
+    ORDINARY = "ordinary"
+
+
+SPACING = 1.03
+"""Slots are this much further apart than the pace says, for the ways of two requests differ in length."""
+
+MISSED = TICKS_PER_SECOND // 10
+"""Ticks by which a request may be late for its slot; later, it takes another."""
+
+AHEAD = {Lane.ORDINARY: TICKS_PER_SECOND, Lane.URGENT: 20 * TICKS_PER_SECOND}
+"""How many ticks ahead of its clock a worker of each lane takes slots."""
+
+ASTRAY = 60 * TICKS_PER_SECOND
+"""A sequence so many ticks ahead of a good clock was moved by a bad one."""
+
+_AT_ONCE = 0.5
+"""Seconds' worth of slots that a worker waits for at the most before it takes what there is."""
+
+_AFTER_A_CUT = 0.93
+_GROWTH = 1.01
+"""A pace learnt rises by a hundredth a second: from half of what the platform takes it is back in 70 s."""
+
+_SETTLING = 2 * TICKS_PER_SECOND
+"""Ticks after a cut in which the requests from before it are still answered."""
+
+_SLOWEST, _FASTEST = 0.1, 1_000.0
+"""Requests a second: slower is a platform that is away, faster none that needs a pace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What the platform has taught: it took ``rate`` requests a second when the pace was cut at the tick ``at``."""
+
+    rate: float
+    at: int
+
+
+def rate(configured: float, learnt: Learnt | None, *, now: int) -> float | None:
+    """Return the requests a second that may go out now; ``None`` if nothing limits them.
+
+    ``configured`` is the deployment's own limit, 0 for none: what is learnt never exceeds it.
+    """
+    limit = configured or _FASTEST
+    if learnt is None:
+        return configured or None
+    grown = learnt.rate * _GROWTH ** min(max(now - learnt.at - _SETTLING, 0) / TICKS_PER_SECOND, 3_600)
+    return None if not configured and grown >= limit else min(grown, limit)
+
+
+def step(requests_a_second: float | None) -> int:
+    """Return the ticks from one slot to the next."""
+    return ceil(SPACING * TICKS_PER_SECOND / requests_a_second) if requests_a_second else 1
+
+
+def cut(current: float | None, *, handed_out: float, accepted: float) -> float:
+    """Return the pace after a 210: a little less than what the platform seems to take.
+
+    ``current`` is the pace until now, ``handed_out`` the slots a second that all workers have been given lately,
+    and ``accepted`` the share of its own requests that this worker has seen accepted of late (0 to 1).
+    """
+    asked = min(current or _FASTEST, max(handed_out, _SLOWEST))
+    return max(_AFTER_A_CUT * asked * min(max(accepted, 0.2), 1.0), _SLOWEST)
+
+
+def share(accepted: int, asked: int, *, paced: bool) -> float:
+    """Return the share of requests that the platform seems to take, given what one worker has seen of late.
+
+    Few answers prove little, less still where there is a pace, which was right until a moment ago.
+    """
+    trust = 3 if paced else 1
+    return (accepted + trust) / (asked + trust)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Take ``count`` slots: from the clock on if the sequence is ``behind`` it, else after the last one taken."""
+
+    count: int
+    behind: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again after so many ticks: all slots that this worker may reach for are taken."""
+
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """Take none: the sequence is ``ticks`` ahead of the clock. A clock far ahead must have moved it."""
+
+    ticks: int
+
+
+def plan(sequence: int | None, *, now: int, step: int, wanted: int, lane: Lane) -> Take | Wait | Astray:
+    """Return how to take up to ``wanted`` slots, given the last one taken.
+
+    Where there is no pace (a step of one tick) nobody waits: the tick is a timestamp and not a moment.
+    """
+    if sequence is not None and sequence - now > ASTRAY:
+        return Astray(sequence - now)
+    if sequence is None or sequence < now - step:
+        return Take(_within(now, now, step, wanted, lane), behind=True)
+    if step == 1:
+        return Take(wanted, behind=False)
+    count = _within(sequence + step, now, step, wanted, lane)
+    enough = min(wanted, ceil(_AT_ONCE * TICKS_PER_SECOND / step))
+    if count >= enough:
+        return Take(count, behind=False)
+    return Wait(sequence + enough * step - now - AHEAD[lane])
+
+
+def _within(first: int, now: int, step: int, wanted: int, lane: Lane) -> int:
+    """Return how many slots from ``first`` on lie within the lane's reach; the clock's own always does."""
+    if step == 1:
+        return wanted
+    reach = now + AHEAD[lane] - first
+    return min(wanted, reach // step + 1) if reach >= 0 else 0
