@@ -13,7 +13,8 @@ room               what it knows
 ``sends``          what a user enqueues, as a value that is cut into parts
 ``bodies``         a send's fields and rules, its published schema, and the sentences about its faults
 ``mobiles``        a mobile's 11 digits, however people write them
-``characters``     what does not show in a text, and its names
+``characters``     how long a text is by the platform's count, and what does not show in it
+``cost``           what a send costs, in messages
 ``ledger``         a part's states: which answer leads where
 ``rows``           what a part's row says, as a value
 ``change``         what a write changes of a row, as a value

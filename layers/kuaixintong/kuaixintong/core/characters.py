@@ -1,7 +1,7 @@
-"""Characters that do not show: what contacts, chats and PDFs bring along, and how a sentence names them.
+"""Characters: how many the platform counts, and which of them do not show.
 
-That is what a reader of the text would miss: controls, blanks other than the plain one, and what Unicode lets
-renderers ignore (directions, joiners, variation selectors, fillers, the byte order mark).
+Contacts, chats and PDFs bring along what a reader of a text would miss: controls, blanks other than the plain one,
+and what Unicode lets renderers ignore (directions, joiners, variation selectors, fillers, the byte order mark).
 """
 
 import re
@@ -42,3 +42,11 @@ def escaped(character: str) -> str:
 
 def _name(character: str) -> str:
     return f"U+{ord(character):04X}"
+
+
+def utf16_units(text: str) -> int:
+    """Return the length of ``text`` as Java counts it: an emoji outside the basic plane is two.
+
+    Raises ``ValueError`` where half a surrogate pair stands alone.
+    """
+    return len(text.encode("utf-16-le")) // 2
