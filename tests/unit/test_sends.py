@@ -30,7 +30,12 @@ CLOCK_RULE = "it must be a time of day, HH:mm:ss, from 00:00:00 to 23:59:59."
 CONTENT_RULE = "it must be a string of 1–1000 characters, counted in UTF-16 units, in valid Unicode."
 ID_RULE = "it must be 1–128 characters of A-Z a-z 0-9 . _ : -."
 MOBILES_RULE = "it must be an array of at least one string."
-FIELDS = "the fields are id, mobiles, content, atTime, dailyBeginTime, dailyEndTime, validUntil."
+CATEGORY_RULE = "it must be otp, notice or marketing."
+CAMPAIGN_RULE = "it must be 1–100 characters of A-Z a-z 0-9 . _ : -."
+FIELDS = (
+    "the fields are id, mobiles, content, atTime, dailyBeginTime, dailyEndTime, validUntil, "
+    "category, campaign, hold."
+)
 
 
 def parsed(**changes: Any) -> Send:
@@ -65,9 +70,16 @@ RIGHT: dict[str, dict[str, Any]] = {
         "dailyBeginTime": "09:30:00",
         "dailyEndTime": "18:00:00",
         "validUntil": "2026-12-02 00:00:00",
+        "category": "marketing",
+        "campaign": "spring:2026-11.23_A",
+        "hold": True,
     },
     "every optional field empty": GOOD
-    | {"id": "", "atTime": "", "dailyBeginTime": "", "dailyEndTime": "", "validUntil": ""},
+    | {"id": "", "atTime": "", "dailyBeginTime": "", "dailyEndTime": "", "validUntil": ""}
+    | {"category": "", "campaign": "", "hold": ""},
+    "every default written out": GOOD | {"category": "notice", "hold": False},
+    "a one-time code": GOOD | {"category": "otp"},
+    "the longest campaign": GOOD | {"campaign": "x" * 100},
     "the longest id": GOOD | {"id": "x" * 128},
     "the longest content": GOOD | {"content": "长" * 1_000},
     "one blank": GOOD | {"content": " "},
@@ -145,6 +157,27 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an id of 129 characters": (GOOD | {"id": "x" * 129}, f'id is "{"x" * 39}…; {ID_RULE}'),
 }
 
+WRONG |= {
+    "a category of its own": (GOOD | {"category": "OTP"}, f'category is "OTP"; {CATEGORY_RULE}'),
+    "category as a number": (GOOD | {"category": 1}, f"category is 1; {CATEGORY_RULE}"),
+    "category as null": (GOOD | {"category": None}, f"category is null; {CATEGORY_RULE}"),
+    "a category with an odd character": (
+        GOOD | {"category": "otp\u200b"},
+        rf'category is "otp\u200b" (with U+200B, which does not show); {CATEGORY_RULE}',
+    ),
+    "a campaign with a blank": (GOOD | {"campaign": "spring 26"}, f'campaign is "spring 26"; {CAMPAIGN_RULE}'),
+    "a campaign of 101 characters": (
+        GOOD | {"campaign": "x" * 101},
+        f'campaign is "{"x" * 39}…; {CAMPAIGN_RULE}',
+    ),
+    "hold as text": (
+        GOOD | {"hold": "true", "atTime": "2026-12-01 12:00:00"},
+        'hold is "true"; it must be true or false.',
+    ),
+    "hold as a number": (GOOD | {"hold": 1}, "hold is 1; it must be true or false."),
+    "hold as null": (GOOD | {"hold": None}, "hold is null; it must be true or false."),
+}
+
 # What JSON Schema has no words for: UTF-16 units, the calendar, one field beside another, and a newline before the
 # end, which some engines let through.
 BEYOND_A_SCHEMA: dict[str, tuple[dict[str, Any], str]] = {
@@ -175,6 +208,14 @@ BEYOND_A_SCHEMA: dict[str, tuple[dict[str, Any], str]] = {
     "begin after end": (
         GOOD | {"dailyBeginTime": "18:00:00", "dailyEndTime": "08:00:00"},
         'dailyBeginTime is "18:00:00" and dailyEndTime is "08:00:00"; begin must be before end.',
+    ),
+    "hold without atTime": (
+        GOOD | {"hold": True},
+        "hold is true, and atTime is left out; what is held needs an atTime.",
+    ),
+    "hold with an empty atTime": (
+        GOOD | {"hold": True, "atTime": ""},
+        "hold is true, and atTime is left out; what is held needs an atTime.",
     ),
     "begin at end": (
         GOOD | {"dailyBeginTime": "08:00:00", "dailyEndTime": "08:00:00"},
@@ -227,8 +268,11 @@ def test_a_body_that_keeps_the_rules_is_a_send(body: dict[str, Any]) -> None:
         (send.daily_begin_time, "dailyBeginTime"),
         (send.daily_end_time, "dailyEndTime"),
         (send.valid_until, "validUntil"),
+        (send.campaign, "campaign"),
+        (send.hold or None, "hold"),
     ):
         assert ours == (body.get(theirs) or None)
+    assert send.category == (body.get("category") or "notice")
 
 
 @the_wrong
@@ -255,14 +299,20 @@ def test_all_faults_are_told_at_once() -> None:
         "dailyBeginTime": "18:00:00",
         "dailyEndTime": "08:00:00",
         "validUntil": "later",
+        "category": "news",
+        "campaign": "?",
+        "hold": "yes",
         "colour": "red",
     }
     told = faults_of(json.dumps(body))
     assert sorted(sentence.partition(" is ")[0] for sentence in told) == [
         '"colour"',
         "atTime",
+        "campaign",
+        "category",
         "content",
         "dailyBeginTime",
+        "hold",
         "id",
         "mobiles",
         "validUntil",
@@ -292,6 +342,9 @@ def test_a_field_that_stands_twice_is_told_with_all_other_faults() -> None:
         ("dailyBegin", "dailyBeginTime"),
         ("dailyEndtime", "dailyEndTime"),
         ("ID", "id"),
+        ("catagory", "category"),
+        ("campain", "campaign"),
+        ("held", "hold"),
         ("text", None),
         ("to", None),
         ("x" * 10_000, None),
@@ -384,6 +437,10 @@ def test_the_published_schema_is_the_one_that_checks(schema: dict[str, Any]) -> 
         'print(json.dumps(sends.schema(), indent=2, ensure_ascii=False))" > docs/send.schema.json'
     )
     assert schema == sends.schema(), f"to publish it anew: {again}"
+
+
+def test_the_schema_knows_every_category(schema: dict[str, Any]) -> None:
+    assert schema["properties"]["category"]["enum"] == sorted(["", *sends.Category])
 
 
 def test_the_schema_is_one(schema: dict[str, Any]) -> None:
@@ -670,9 +727,13 @@ def rewritten(draw: st.DrawFn) -> tuple[str, str]:
     again: dict[str, Any] = {name: body[name] for name in draw(st.permutations([*body]))}
     again["mobiles"] = [draw(st.sampled_from(WRITTEN)).format(mobile) for mobile in body["mobiles"]]
     again["mobiles"] += draw(st.lists(st.sampled_from(again["mobiles"])))
-    for name in ("atTime", "dailyBeginTime", "dailyEndTime", "validUntil"):
+    for name in ("atTime", "dailyBeginTime", "dailyEndTime", "validUntil", "campaign"):
         if not again.get(name) and draw(st.booleans()):
             again[name] = ""
+    if again.get("category", "notice") in ("", "notice"):
+        again |= draw(st.sampled_from([{}, {"category": ""}, {"category": "notice"}]))
+    if not again.get("hold"):
+        again |= draw(st.sampled_from([{}, {"hold": ""}, {"hold": False}]))
     return json.dumps(body), json.dumps(
         again, ensure_ascii=draw(st.booleans()), indent=draw(st.none() | st.just(1))
     )
@@ -696,6 +757,11 @@ CHANGES: list[dict[str, Any]] = [
     {"validUntil": "2026-12-01 12:00:00"},
     {"dailyBeginTime": "09:30:00"},
     {"dailyEndTime": "09:30:00"},
+    {"category": "otp"},
+    {"category": "marketing"},
+    {"campaign": "otp"},
+    {"campaign": "spring"},
+    {"atTime": "2026-12-01 12:00:00", "hold": True},
 ]
 
 
@@ -713,6 +779,9 @@ def test_the_fingerprint_is_the_same_in_every_release() -> None:
     # It stands in rows: with another one, every redelivered send would be a conflict.
     send = sends.parse(json.dumps(RIGHT["the spec's own sample"]), "message-1")
     assert send.fingerprint == "e03820499b5a91b7ef8d0bca2ecdbeb5"
+    written_out = RIGHT["the spec's own sample"] | {"category": "notice", "campaign": "", "hold": False}
+    assert sends.parse(json.dumps(written_out), "message-1").fingerprint == send.fingerprint
+    assert sends.parse(json.dumps(RIGHT["every field"]), "m").fingerprint == "cd143f7a80cfb7673ea7f376f46f2edf"
 
 
 def test_neither_content_nor_mobiles_are_shown() -> None:

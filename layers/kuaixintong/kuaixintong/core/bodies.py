@@ -8,13 +8,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from kuaixintong.core import beijing
-from kuaixintong.core.characters import escaped, hidden, hidden_at, made_visible
+from kuaixintong.core.characters import escaped, hidden, hidden_at, made_visible, utf16_units
 from kuaixintong.core.errors import SendRefused
 from kuaixintong.core.messages import MAX_CONTENT_UNITS
 
@@ -27,12 +28,22 @@ _BESIDE = 256
 LONGEST_BODY = LONGEST_MESSAGE - _BESIDE
 """Bytes of a body with its id in it, in UTF-8. A longer one could not be put into the dead-letter queue."""
 
+
+class Category(StrEnum):
+    """What a send is for; the guard rails hang on it."""
+
+    OTP = "otp"
+    NOTICE = "notice"
+    MARKETING = "marketing"
+
+
 _LONGEST_SHOWN = 40
 _MOST_FAULTS_TOLD = 20
 _MOST_PLACES_TOLD = 5
 
 # What a schema's readers have in common: no look-ahead (RE2), no bare hyphen in a class (ECMA's flag v).
 _ID = r"[A-Za-z0-9._:\-]{1,128}"
+_CAMPAIGN = r"[A-Za-z0-9._:\-]{1,100}"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
 
@@ -44,6 +55,9 @@ _RULES = {
     "dailyBeginTime": "a time of day, HH:mm:ss, from 00:00:00 to 23:59:59",
     "dailyEndTime": "a time of day, HH:mm:ss, from 00:00:00 to 23:59:59",
     "validUntil": "a date and time that exists, yyyy-MM-dd HH:mm:ss, Beijing time",
+    "category": "otp, notice or marketing",
+    "campaign": "1–100 characters of A-Z a-z 0-9 . _ : -",
+    "hold": "true or false",
 }
 
 _PATTERNS = {
@@ -52,6 +66,7 @@ _PATTERNS = {
     "dailyBeginTime": _CLOCK,
     "dailyEndTime": _CLOCK,
     "validUntil": _MOMENT,
+    "campaign": _CAMPAIGN,
 }
 
 
@@ -103,6 +118,26 @@ class SendRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="Beijing time. What the platform has not accepted by then is never sent.",
         ),
     ] = ""
+    category: Annotated[
+        Literal["", "otp", "notice", "marketing"],
+        Meta(
+            description="What the send is for: otp is a one-time code that somebody waits for. Left out: notice.",
+        ),
+    ] = ""
+    campaign: Annotated[
+        str,
+        Meta(
+            pattern=_or_empty("campaign"),
+            description="A label that many sends share, so that they can be watched and cancelled together.",
+        ),
+    ] = ""
+    hold: Annotated[
+        bool | Literal[""],
+        Meta(
+            description="true, which needs atTime: the send is kept until then, and can be cancelled. Left out "
+            "or false: the platform gets atTime at once, and nobody can recall it.",
+        ),
+    ] = False
 
     def __repr__(self) -> str:
         """Show nothing: mobiles and content belong into no log."""
@@ -210,6 +245,8 @@ def _faults_of(values: _Values) -> Iterator[str]:
         elif not _keeps_the_rule(field, values[field.name]):
             yield _fault(field.name, values[field.name])
     yield from _window_fault(values)
+    if values.get("hold") is True and not values.get("atTime"):
+        yield "hold is true, and atTime is left out; what is held needs an atTime."
     for name in values.repeated:
         yield f"The field {_shown(name)} stands twice; a field may stand once."
     unknown = [name for name in values if name not in _RULES]
@@ -229,11 +266,6 @@ def _keeps_the_rule(field: msgspec.structs.FieldInfo, value: object) -> bool:
     except (msgspec.ValidationError, ValueError):  # half a surrogate pair is a ValueError
         return False
     return True
-
-
-def utf16_units(text: str) -> int:
-    """Return the length of ``text`` as Java counts it: an emoji outside the basic plane is two."""
-    return len(text.encode("utf-16-le")) // 2
 
 
 def _window_fault(values: dict[str, Any]) -> Iterator[str]:

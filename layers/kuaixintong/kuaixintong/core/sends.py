@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import batched
+from typing import Any
 
 from kuaixintong.core import beijing, bodies
-from kuaixintong.core.bodies import schema, stamped
+from kuaixintong.core.bodies import Category, schema, stamped
 from kuaixintong.core.messages import MAX_MOBILES
 from kuaixintong.core.mobiles import normalise
 
 __all__ = [
     "NAMED_WITH_PART_ONE",
     "UNUSABLE",
+    "Category",
     "InvalidMobile",
     "Part",
     "Send",
@@ -84,15 +86,19 @@ class Send:
     daily_begin_time: str | None = None
     daily_end_time: str | None = None
     valid_until: str | None = None
+    category: Category = Category.NOTICE
+    campaign: str | None = None
+    hold: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
         """32 hex digits that two bodies share exactly if they ask for the same thing.
 
         It is taken after normalisation, so the order of fields and the formatting of numbers do not count. The
-        order of the mobiles does: it decides which part a mobile is in.
+        order of the mobiles does: it decides which part a mobile is in. It stands in rows, so it has to be the
+        same in every release: a field that came later counts only where it says something else than its default.
         """
-        payload = [
+        payload: list[Any] = [
             self.mobiles,
             [invalid.mobile for invalid in self.invalid_mobiles],
             self.content,
@@ -101,7 +107,14 @@ class Send:
             self.daily_end_time,
             self.valid_until,
         ]
+        if later := self._later_fields():
+            payload.append(later)
         return hashlib.sha256(json.dumps(payload).encode()).hexdigest()[:32]
+
+    def _later_fields(self) -> dict[str, Any]:
+        category = None if self.category is Category.NOTICE else self.category
+        fields = {"campaign": self.campaign, "category": category, "hold": self.hold}
+        return {name: value for name, value in fields.items() if value}
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -138,6 +151,9 @@ def parse(body: str, message_id: str) -> Send:
         daily_begin_time=request.dailyBeginTime or None,
         daily_end_time=request.dailyEndTime or None,
         valid_until=request.validUntil or None,
+        category=Category(request.category or Category.NOTICE),
+        campaign=request.campaign or None,
+        hold=bool(request.hold),
     )
 
 
