@@ -147,6 +147,7 @@ class EmulatedStack:
         self._parameters = {
             "Stage": STAGE,
             "OnAws": "false",
+            "GradualDeployment": "false",
             "PlatformUrl": platform_url,
             "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
             **(parameters or {}),
@@ -246,7 +247,8 @@ class EmulatedStack:
             self._sam(
                 "build", "--cached", "--parallel", "--template", ROOT / "template.yaml", seconds=_BUILD_SECONDS
             )
-            _mend_default("OnAws", "false")
+            for parameter in ("OnAws", "GradualDeployment"):
+                _mend_default(parameter, "false")
             self._say("Deploying the template: sam deploy")
             self._sam(
                 "deploy",

@@ -19,10 +19,17 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
 
 
+BOUNDED = {"PlainPush": "true", "PushSources": "127.0.0.0/8", "ReserveConcurrency": "true"}
+
+
 @pytest.fixture(scope="module")
 def connected() -> Iterator[Deployment]:
     """A deployment with a network of its own and a plain push address."""
-    parameters = {"Network": "Create", "PlainPush": "true", "PlainPushPort": "8180", "CheckRateMinutes": "1440"}
+    parameters = {
+        "Network": "Create",
+        **BOUNDED,
+        "CheckRateMinutes": "1440",
+    }
     with (
         running_simulator() as platform,
         EmulatedStack("network", platform_url=platform.url, parameters=parameters, enforce_iam=True) as stack,
@@ -80,7 +87,9 @@ def test_a_plain_push_is_taken_in(connected: Deployment) -> None:
     [
         ({"Network": "Existing"}, "SubnetIds names the subnets"),
         ({"SubnetIds": "subnet-0123456789abcdef0"}, 'go with Network "Existing" alone'),
-        ({"PlainPush": "true"}, "PlainPush needs PlainPushVpcId and PlainPushSubnetIds"),
+        (BOUNDED, "PlainPush needs PlainPushVpcId and PlainPushSubnetIds"),
+        ({**BOUNDED, "Network": "Create", "PushSources": "0.0.0.0/0"}, "PlainPush needs PushSources"),
+        ({**BOUNDED, "Network": "Create", "ReserveConcurrency": "false"}, "PlainPush needs ReserveConcurrency"),
     ],
 )
 def test_parameters_that_do_not_go_together_are_refused_with_a_sentence(
@@ -88,7 +97,7 @@ def test_parameters_that_do_not_go_together_are_refused_with_a_sentence(
 ) -> None:
     cloudformation = deployment.aws.cloudformation
     template = cloudformation.get_template(StackName=deployment.stack.name, TemplateStage="Processed")
-    values = {"PlatformUrl": "http://127.0.0.1:1/", "OnAws": "false", **parameters}
+    values = {"PlatformUrl": "http://127.0.0.1:1/", "OnAws": "false", "GradualDeployment": "false", **parameters}
     with pytest.raises(cloudformation.exceptions.ClientError, match=sentence):
         cloudformation.create_stack(
             StackName="refused",

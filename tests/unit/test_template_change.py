@@ -72,7 +72,7 @@ def test_production_tries_a_version_on_a_tenth_and_goes_back_on_an_alarm(
     template: dict[str, Any], name: str
 ) -> None:
     preference = template["Resources"][name]["Properties"]["DeploymentPreference"]
-    assert preference["Enabled"] == {"Ref": "OnAws"}
+    assert preference["Enabled"] == {"Ref": "GradualDeployment"}
     assert preference["Type"] == {"Fn::If": ["IsProd", "Canary10Percent5Minutes", "AllAtOnce"]}
     alarms = [template["Resources"][alarm["Ref"]] for alarm in preference["Alarms"]]
     assert alarms

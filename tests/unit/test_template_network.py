@@ -107,7 +107,7 @@ def test_plain_pushes_come_from_the_named_sources_to_the_one_path(plain_push: di
     [rule] = resources("AWS::ElasticLoadBalancingV2::ListenerRule", plain_push).values()
     path, sources = rule["Properties"]["Conditions"]
     assert path["PathPatternConfig"] == {"Values": [{"Ref": "Path"}]}
-    assert sources["SourceIpConfig"] == {"Values": {"Ref": "Sources"}}
+    assert sources["SourceIpConfig"] == {"Values": {"Fn::Split": [",", {"Ref": "Sources"}]}}
     [listener] = resources("AWS::ElasticLoadBalancingV2::Listener", plain_push).values()
     assert listener["Properties"]["DefaultActions"][0]["Type"] == "fixed-response"
 

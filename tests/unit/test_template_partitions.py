@@ -104,8 +104,8 @@ def test_bodies_that_are_no_text_arrive_byte_for_byte(stack: dict[str, Any]) -> 
     assert declared == set(api["Body"]["x-amazon-apigateway-binary-media-types"]) == wanted
 
 
-def test_off_aws_nothing_of_codedeploy_is_left() -> None:
-    kinds = {each["Type"] for each in transformed("us-east-1", OnAws="false")["Resources"].values()}
+def test_without_gradual_deployment_nothing_of_codedeploy_is_left() -> None:
+    kinds = {each["Type"] for each in transformed("us-east-1", GradualDeployment="false")["Resources"].values()}
     assert not [kind for kind in kinds if kind.startswith("AWS::CodeDeploy")]
 
 
