@@ -137,6 +137,16 @@ def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch: pytes
         assert len(stand_in.requests) == 1
 
 
+def test_a_request_of_two_writes_does_not_wait_for_the_first_to_be_acknowledged() -> None:
+    with platform(says(WHOLE)) as stand_in:
+        client = client_of(stand_in.url)
+        ask(client)
+        connection = client._kept.take()
+        assert connection is not None
+        assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        connection.close()
+
+
 # --- certificates -----------------------------------------------------------------------------------------------
 
 

@@ -62,7 +62,7 @@ class PlatformClient:
     TLS together; the second bounds all that follows, from the request's first byte to the answer's last.
     ``connections`` is how many are kept for the next request. ``authorities`` is a file of certificates to trust
     in place of the usual ones. ``clocks`` tell how long a connection has been idle; there are two, since in a
-    function that was frozen either may have stood still.
+    function that was frozen either may have stood still. ``address`` is the URL as it was given.
     """
 
     def __init__(
@@ -301,9 +301,9 @@ def _reached(addresses: Sequence[tuple[Any, ...]], deadline: _Deadline) -> _Boun
         plain = None
         try:
             plain = _Bounded(family, kind, protocol)
-            plain.settimeout(
-                deadline.left() / (len(addresses) - number)
-            )  # one dead address leaves time for others
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body are two writes
+            # One dead address leaves time for the others.
+            plain.settimeout(deadline.left() / (len(addresses) - number))
             plain.connect(address)
         except OSError as error:
             trouble = error
