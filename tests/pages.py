@@ -34,7 +34,8 @@ _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)\s*$")
 _MARKER = re.compile(
     r"^ *<!-- (?P<kind>not run|run first|in the background|excerpt|goes on from)(?:: (?P<value>.+))? -->\s*$"
 )
-_PATIENCE = 20.0  # seconds: a reader looks again when a row is not there yet
+_PATIENCE = 45.0  # seconds: a reader looks again when a row is not there yet …
+_IMPATIENCE = 5.0  # … but not so long once something has gone wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,10 @@ def agrees(printed: str, shown: str) -> bool:
 
 def _pattern(shown: str) -> str:
     words = " ".join(shown.split())
-    pieces = re.split(r"([0-9A-Fa-f]{8,}|[0-9]+|…)", words)
+    pieces = re.split(r"([0-9A-Fa-f]{8,}|[0-9]+| ?… ?)", words)
     return "".join(
         ".*"
-        if piece == "…"
+        if "…" in piece
         else "[0-9]+"
         if piece.isdecimal()
         else "[0-9A-Fa-f]+"
@@ -241,6 +242,7 @@ class Reader:
         self._python: Python | None = None
         self._background: list[Process] = []
         self._ports: dict[str, str] = {}
+        self._patience = _PATIENCE
 
     def does(self, block: Block) -> str | None:
         """Run a block until it does what the page says, with patience; return what is wrong, or nothing."""
@@ -257,7 +259,8 @@ class Reader:
             return not wrong
 
         with suppress(Failed):
-            wait_until(well, str(block), seconds=_PATIENCE, pause=0.5)
+            wait_until(well, str(block), seconds=self._patience, pause=0.5)
+        self._patience = _IMPATIENCE if wrong else self._patience
         return wrong or None
 
     def close(self) -> None:
