@@ -147,6 +147,8 @@ def _compares(operator: str, value: Any, others: Sequence[Any]) -> bool:
             return bool(value > others[0])
         case ">=":
             return bool(value >= others[0])
+        case "BETWEEN":
+            return bool(others[0] <= value <= others[1])
         case "IN":
             return value in others[0]
         case _:

@@ -19,7 +19,9 @@ from kuaixintong.claims import Claims
 from kuaixintong.core.codec import decode_answer, encode
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.messages import Answer, Login, SendSm
+from kuaixintong.core.pace import Lane
 from kuaixintong.core.rows import Rows
+from kuaixintong.slots import Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.dynamo import from_item
 from kuaixintong.stores.parts import Parts
@@ -84,6 +86,7 @@ class World:
     receive_limit: int = 500
     store_content: bool = True
     repeat_within: timedelta = timedelta(minutes=60)
+    requests_per_second: float = 0
     now: datetime = START
     queue: PaperQueue = field(default_factory=PaperQueue)
 
@@ -120,26 +123,39 @@ class World:
         secrets: Any = None,
         platform: Any = None,
         lease: timedelta = LEASE,
+        lane: Lane = Lane.ORDINARY,
     ) -> Submitter:
         """A sender as a new process has it: nothing cached, no connection open. A test may stand between."""
         table = tables or (lambda logical: self.table(logical, dynamodb))
+        accounts = Accounts(table("AccountTable"))
         return Submitter(
             claims=Claims(Parts(table("SendsTable")), self.rows(lease)),
             admission=Admission(
-                Accounts(table("AccountTable")),
+                accounts,
                 CachedSecret(
                     secrets or self.secrets, self.secret_arn, PlatformCredentials, monotonic=self._seconds
                 ),
-                clock=self._clock,
+                self.new_slots(accounts, lane),
                 probe_lease=timedelta(seconds=20),
-                monotonic=self._seconds,
             ),
             platform=platform or self.line,
             queue=self.queue,
             receive_limit=self.receive_limit,
             longest_request=1.0,
+            lane=lane,
             clock=self._clock,
             chance=lambda: 0.5,
+        )
+
+    def new_slots(self, accounts: Accounts, lane: Lane = Lane.ORDINARY) -> Slots:
+        """The slots of a process of its own. To sleep is to let the world's time pass."""
+        return Slots(
+            accounts,
+            clock=self._clock,
+            lane=lane,
+            requests=self.requests_per_second,
+            monotonic=self._seconds,
+            sleep=lambda seconds: self.pass_time(seconds=seconds),
         )
 
     def rows(self, lease: timedelta = LEASE) -> Rows:
@@ -153,7 +169,13 @@ class World:
     ) -> Progress:
         """Deliver one message to the sender, which has ``seconds`` to live."""
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-        return self.sender.take(QueueMessage(message_id, "receipt", text, receive_count), lambda: seconds)
+        ends = self.now + timedelta(seconds=seconds)
+        message = QueueMessage(message_id, "receipt", text, receive_count)
+
+        def left() -> float:
+            return (ends - self.now).total_seconds()
+
+        return self.sender.take(message, left)
 
     def deliver_until_done(self, body: dict[str, Any] | str, *, most: int = 20, message_id: str = "m-1") -> int:
         """Deliver as the queue would, time passing as asked for; return how many deliveries it took."""

@@ -30,8 +30,8 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> None:  # 
     checked = _check().run()
     _measure(checked)
     answer = checked.answer
-    code, words = (answer.state_code, answer.message) if answer else (None, "no answer")
-    told = {"code": code, "words": words, "paused": checked.paused, "lifted": checked.lifted}
+    code = answer.state_code if answer else None
+    told = {"code": code, "words": checked.words, "paused": checked.paused, "lifted": checked.lifted}
     if checked.good:
         logger.info("login", extra=told)
     else:

@@ -5,6 +5,7 @@ import os
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,7 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> "PartialI
             record.receipt_handle,
             record.body,
             int(record.attributes.approximate_receive_count),
+            datetime.fromtimestamp(int(record.attributes.sent_timestamp) / 1000, UTC),
         )
         work = asyncio.get_running_loop().run_in_executor(_threads(), sender.take, message, time_left)
         try:

@@ -7,7 +7,7 @@ has been made to act on late is acted on at the latest then.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import product
@@ -321,7 +321,7 @@ class Run:
         self._deliveries += 1
         wire, done = Wire(self, fault), False
         try:
-            delivery = self._sender(wire).take(self._message(), lambda: 60.0)
+            delivery = self._sender(wire).take(self._message(), self._time_left())
             done = delivery.again is None
             rest = timedelta(seconds=delivery.again.delay) if delivery.again else timedelta()
         except Killed:
@@ -331,6 +331,14 @@ class Run:
         self.release()
         self._world.now += rest + timedelta(milliseconds=1)
         return Delivered(done, wire.happened)
+
+    def _time_left(self) -> Callable[[], float]:
+        ends = self._world.now + FUNCTION_LIFE
+
+        def left() -> float:
+            return (ends - self._world.now).total_seconds()
+
+        return left
 
     def _message(self) -> QueueMessage:
         body = json.dumps({"id": self.send_id, "mobiles": self.mobiles, "content": "x"})

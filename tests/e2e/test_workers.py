@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
+from kuaixintong.core.pace import Lane
 from kuaixintong.settings import SenderSettings
 from kuaixintong.submission import Progress, QueueMessage, Submitter
 from kuaixintong.wiring.sender import submitter
@@ -38,6 +39,8 @@ def workers(deployment: Deployment, platform: RunningSimulator) -> Iterator[list
         retention=timedelta(days=30),
         store_content=True,
         repeat_within=timedelta(minutes=60),
+        lane=Lane.ORDINARY,
+        requests_per_second=0,
         connect_timeout=3,
         answer_timeout=10,
     )

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from kuaixintong.admission import Admission, Paused, Ticket
+from kuaixintong.admission import Admission, Paused, Shown, Ticket
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import CredentialsUnusable, StoreUnavailable
-from kuaixintong.core.gate import Account
+from kuaixintong.slots import Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
+from tests.memory_table import MemoryTable
 from tests.world import CID, START, World
 
 PROBE_LEASE = timedelta(seconds=20)
@@ -21,13 +22,9 @@ PROBE_LEASE = timedelta(seconds=20)
 
 def process(world: World) -> Admission:
     """The admission of a process of its own."""
-    return Admission(
-        Accounts(world.table("AccountTable")),
-        CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, monotonic=world._seconds),
-        clock=world._clock,
-        probe_lease=PROBE_LEASE,
-        monotonic=world._seconds,
-    )
+    accounts = Accounts(world.table("AccountTable"))
+    secret = CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, monotonic=world._seconds)
+    return Admission(accounts, secret, world.new_slots(accounts), probe_lease=PROBE_LEASE)
 
 
 @pytest.fixture
@@ -36,11 +33,11 @@ def admission(world: World) -> Admission:
 
 
 def good(admission: Admission, ticket: Ticket) -> None:
-    assert admission.leave(ticket, answered=True, trouble=None, proof=True) is None
+    assert admission.leave(ticket, Shown(answered=True, trouble=None, proof=True)) is None
 
 
 def lost(admission: Admission, ticket: Ticket) -> Trouble | None:
-    return admission.leave(ticket, answered=False, trouble=Trouble.UNREACHABLE, proof=False)
+    return admission.leave(ticket, Shown(answered=False, trouble=Trouble.UNREACHABLE, proof=False))
 
 
 def prove(admission: Admission) -> None:
@@ -124,13 +121,13 @@ def test_a_probe_that_never_comes_back_is_followed_by_another(world: World, admi
 def test_a_probe_that_shows_nothing_lets_the_next_one_go(
     world: World, admission: Admission, answered: bool
 ) -> None:
-    assert admission.leave(admission.enter(), answered=answered, trouble=None, proof=False) is None
+    assert admission.leave(admission.enter(), Shown(answered=answered, trouble=None, proof=False)) is None
     assert process(world).enter().probing
 
 
 def test_a_refused_timestamp_of_a_probe_lets_the_next_one_go(world: World, admission: Admission) -> None:
     ticket = admission.enter()
-    assert admission.leave(ticket, answered=True, trouble=Trouble.TIMESTAMP, proof=False) is None
+    assert admission.leave(ticket, Shown(answered=True, trouble=Trouble.TIMESTAMP, proof=False)) is None
     assert process(world).enter().probing
 
 
@@ -156,7 +153,7 @@ def test_after_a_pause_for_authentication_the_probe_carries_the_newest_secret(
     world: World, admission: Admission
 ) -> None:
     ticket = admission.enter()
-    admission.leave(ticket, answered=True, trouble=Trouble.AUTHENTICATION, proof=False)
+    admission.leave(ticket, Shown(answered=True, trouble=Trouble.AUTHENTICATION, proof=False))
     world.change_secret("new")
     world.pass_time(seconds=60)
     assert admission.enter().credentials.pwd == "new"
@@ -196,7 +193,7 @@ def test_an_answer_that_came_from_before_a_pause_does_not_end_it(world: World, a
     world.pass_time(seconds=1)
     other = process(world)
     prove(other)
-    other.leave(other.enter(), answered=True, trouble=Trouble.BALANCE, proof=False)
+    other.leave(other.enter(), Shown(answered=True, trouble=Trouble.BALANCE, proof=False))
     good(admission, early)
     assert world.account()["pause_reason"] == "balance"
     world.pass_time(seconds=2)
@@ -208,7 +205,9 @@ def test_of_troubles_side_by_side_the_first_pauses_and_the_rest_find_it_paused(
 ) -> None:
     prove(admission)
     tickets = [admission.enter() for _ in range(5)]
-    shown = [admission.leave(ticket, answered=True, trouble=Trouble.BALANCE, proof=False) for ticket in tickets]
+    shown = [
+        admission.leave(ticket, Shown(answered=True, trouble=Trouble.BALANCE, proof=False)) for ticket in tickets
+    ]
     assert shown == [Trouble.BALANCE] + [None] * 4
     assert world.account()["pauses"] == 1
 
@@ -217,46 +216,26 @@ def test_a_ticket_handed_back_unused_costs_nothing(world: World, admission: Admi
     prove(admission)
     ticket = admission.enter()
     asked = calls(world)
-    assert admission.leave(ticket, answered=False, trouble=None, proof=False) is None
+    assert admission.leave(ticket, Shown(answered=False, trouble=None, proof=False)) is None
     assert asked == []
 
 
 # --- a process's threads ----------------------------------------------------------------------------------------
 
 
-class PaperAccounts(Accounts):
-    """An account on paper, for threads, which moto does not bear."""
+class FrailAccounts(Accounts):
+    """An account in memory, proven, whose store a test may break."""
 
     def __init__(self) -> None:
-        self.account = Account(proven="version")
+        table = MemoryTable("AccountTable")
+        table.put({"cid": CID, "proven": "version"})
+        super().__init__(table)
         self.broken = False
-        self._tick = 0
-
-    def reserve(self, cid: str, count: int, *, now: datetime) -> tuple[int, Account]:
-        self._tick += count
-        return self._tick - count + 1, self.account
-
-    def begin_probe(self, cid: str, *, now: datetime, lease: timedelta) -> bool:
-        return True
-
-    def end_probe(self, cid: str) -> None:
-        pass
 
     def count(self, cid: str, trouble: Trouble) -> int:
         if self.broken:
             raise StoreUnavailable("DynamoDB")
-        return 1
-
-    def pause(self, cid: str, reason: Trouble, until: datetime, *, now: datetime) -> bool:
-        self.account = Account(pause_reason=reason, pause_until=until)
-        return True
-
-    def clear(self, cid: str, proven: str, *, asked_at: datetime) -> bool:
-        self.account = Account(proven=proven)
-        return True
-
-    def answered(self, cid: str) -> None:
-        pass
+        return super().count(cid, trouble)
 
 
 class PaperSecret(CachedSecret[PlatformCredentials]):
@@ -273,11 +252,10 @@ class Threads:
     """One process, whose threads ask for tickets."""
 
     def __init__(self, probe_lease: float = 5.0) -> None:
-        self.accounts = PaperAccounts()
+        self.accounts = FrailAccounts()
         self.secret = PaperSecret()
-        self.admission = Admission(
-            self.accounts, self.secret, clock=lambda: START, probe_lease=timedelta(seconds=probe_lease)
-        )
+        slots = Slots(self.accounts, clock=lambda: START)
+        self.admission = Admission(self.accounts, self.secret, slots, probe_lease=timedelta(seconds=probe_lease))
         self._pool = ThreadPoolExecutor(4)
 
     def ask(self) -> Future[Ticket]:
@@ -313,7 +291,7 @@ def test_in_a_process_with_no_good_answer_yet_one_thread_goes_first(threads: Thr
 def test_what_the_first_thread_finds_out_keeps_the_others_from_asking(threads: Threads) -> None:
     first = threads.ask().result(5)
     others = [threads.ask() for _ in range(3)]
-    threads.admission.leave(first, answered=True, trouble=Trouble.BALANCE, proof=False)
+    threads.admission.leave(first, Shown(answered=True, trouble=Trouble.BALANCE, proof=False))
     for each in others:
         with pytest.raises(Paused, match="balance"):
             each.result(5)
@@ -323,7 +301,7 @@ def test_when_the_first_thread_learns_nothing_the_next_goes_alone(threads: Threa
     first = threads.ask().result(5)
     other = threads.ask()
     assert waits(other)
-    threads.admission.leave(first, answered=True, trouble=None, proof=False)
+    threads.admission.leave(first, Shown(answered=True, trouble=None, proof=False))
     assert other.result(5).alone
 
 
@@ -340,7 +318,7 @@ def test_a_store_that_fails_when_the_first_thread_leaves_holds_nobody_up(threads
     other = threads.ask()
     threads.accounts.broken = True
     with pytest.raises(StoreUnavailable):
-        threads.admission.leave(first, answered=False, trouble=Trouble.UNREACHABLE, proof=False)
+        threads.admission.leave(first, Shown(answered=False, trouble=Trouble.UNREACHABLE, proof=False))
     assert other.result(5).alone
 
 

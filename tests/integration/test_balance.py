@@ -31,6 +31,8 @@ def world(aws: None) -> World:
 class Silence:
     """A platform that does not answer."""
 
+    address = "silent"
+
     def ask(self, *_: object) -> Any:
         raise NoAnswer("timed out", Unanswered.TIMED_OUT)
 
@@ -39,7 +41,7 @@ def check(world: World, platform: Any = None) -> tuple[dict[str, float], list[di
     """Let the handler check the account; return its metrics and what it logged."""
     secret = CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, max_age=0)
     accounts = Accounts(world.table("AccountTable"))
-    account_check = AccountCheck(accounts, secret, platform or world.line, clock=lambda: world.now)
+    account_check = AccountCheck(accounts, secret, platform or world.line, world.new_slots(accounts))
     log = io.StringIO()
     with (
         patch.object(handler, "_check", lambda: account_check),
@@ -85,7 +87,7 @@ def test_a_failed_login_leaves_the_balances_with_the_time_at_which_they_were_tru
 def test_no_answer_is_a_failed_login(world: World) -> None:
     measured, [line] = check(world, Silence())
     assert measured == {"LoginFailed": 1, "AccountPaused": 0}
-    assert line["words"] == "no answer"
+    assert line["words"] == "timed out"
     assert "code" not in line  # there was none; Powertools leaves out what is None
 
 

@@ -103,6 +103,8 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "RETENTION_DAYS": "180",
         "STORE_CONTENT": "true",
         "REPEAT_WITHIN_MINUTES": "60",
+        "LANE": "ordinary",
+        "REQUESTS_PER_SECOND": "0",
         "CONNECT_TIMEOUT_SECONDS": "3",
         "ANSWER_TIMEOUT_SECONDS": "5",
     }

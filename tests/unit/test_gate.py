@@ -1,13 +1,25 @@
 """The account's gate: when a request may go out, and for how long it may not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kuaixintong.core import gate
 from kuaixintong.core.codes import Trouble
-from kuaixintong.core.gate import Account, Closed, Open, Probe, admit, pause_length, pauses_at_once
+from kuaixintong.core.gate import (
+    Account,
+    Closed,
+    Dear,
+    Open,
+    Probe,
+    TooDear,
+    admit,
+    pause_length,
+    pauses_at_once,
+)
 from kuaixintong.core.ledger import TABLE
+from kuaixintong.core.pace import Lane
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=20)
@@ -23,13 +35,16 @@ AUTHENTICATION, BALANCE = Trouble.AUTHENTICATION, Trouble.BALANCE
         (Account(proven="v1", probe_until=SOON), Open()),
         (Account(), Probe()),
         (Account(proven="v0"), Probe()),
-        (Account(probe_until=SOON), Closed(SOON, None)),
+        (Account(probe_until=SOON), Closed(SOON, None, in_place=True)),
         (Account(probe_until=NOW), Probe()),
         (Account(proven="v1", pause_reason=BALANCE, pause_until=SOON), Closed(SOON, BALANCE)),
         (Account(pause_reason=AUTHENTICATION, pause_until=SOON), Closed(SOON, AUTHENTICATION)),
         (Account(proven="v1", pause_reason=BALANCE, pause_until=NOW), Probe()),
         (Account(proven="v1", pause_reason=BALANCE, pause_until=PAST), Probe()),
-        (Account(proven="v1", pause_reason=BALANCE, pause_until=PAST, probe_until=SOON), Closed(SOON, None)),
+        (
+            Account(proven="v1", pause_reason=BALANCE, pause_until=PAST, probe_until=SOON),
+            Closed(SOON, None, in_place=True),
+        ),
         (Account(proven="v1", pause_reason=BALANCE, pause_until=PAST, probe_until=PAST), Probe()),
     ],
     ids=[
@@ -49,7 +64,7 @@ AUTHENTICATION, BALANCE = Trouble.AUTHENTICATION, Trouble.BALANCE
     ],
 )
 def test_a_request_may_go_out(account: Account, decision: Open | Probe | Closed) -> None:
-    assert admit(account, secret_version="v1", now=NOW) == decision
+    assert admit(account, secret_version="v1", now=NOW, lane=Lane.ORDINARY, cost=1) == decision
 
 
 @pytest.mark.parametrize(
@@ -71,12 +86,12 @@ def test_pauses_in_a_row_grow_to_five_minutes(trouble: Trouble, lengths: list[in
 
 def test_every_trouble_that_an_answer_can_mean_has_a_pause() -> None:
     assert {rule.trouble for rule in TABLE if rule.trouble} == {*Trouble}
-    assert all(pause_length(trouble, 0) for trouble in Trouble)
+    assert all(pause_length(trouble, 0) for trouble in {*Trouble} - {Trouble.PACE})
 
 
 def test_a_wrong_password_costs_at_most_five_calls_a_minute() -> None:
     # One probe per pause; the shortest pause, of a lost connection, is a third of a minute.
-    assert min(pause_length(trouble, 0) for trouble in Trouble) >= timedelta(minutes=1) / 5
+    assert min(pause_length(trouble, 0) for trouble in {*Trouble} - {Trouble.PACE}) >= timedelta(minutes=1) / 5
 
 
 @pytest.mark.parametrize(
@@ -93,9 +108,10 @@ def test_a_wrong_password_costs_at_most_five_calls_a_minute() -> None:
         *(
             (trouble, 1, probing, True)
             for trouble in Trouble
-            if trouble not in (Trouble.UNREACHABLE, Trouble.TIMESTAMP)
+            if trouble not in (Trouble.UNREACHABLE, Trouble.TIMESTAMP, Trouble.PACE)
             for probing in (False, True)
         ),
+        (Trouble.PACE, 50, True, False),
     ],
 )
 def test_a_trouble_pauses_the_account(trouble: Trouble, in_a_row: int, probing: bool, pauses: bool) -> None:
@@ -104,3 +120,128 @@ def test_a_trouble_pauses_the_account(trouble: Trouble, in_a_row: int, probing: 
 
 def test_the_contracts_numbers() -> None:
     assert (gate.UNANSWERED_IN_A_ROW, gate.REFUSED_TIMESTAMPS_IN_A_ROW) == (5, 3)
+
+
+# --- urgent messages in an outage -------------------------------------------------------------------------------
+
+OUTAGE = Account(proven="v1", pause_reason=Trouble.UNREACHABLE, pause_until=NOW + timedelta(minutes=5))
+
+
+@pytest.mark.parametrize(
+    ("account", "lane", "decision"),
+    [
+        (OUTAGE, Lane.ORDINARY, Closed(NOW + timedelta(minutes=5), Trouble.UNREACHABLE)),
+        (OUTAGE, Lane.URGENT, Probe()),
+        (replace(OUTAGE, probed_at=NOW - timedelta(seconds=2)), Lane.URGENT, Probe()),
+        (
+            replace(OUTAGE, probed_at=NOW - timedelta(seconds=1)),
+            Lane.URGENT,
+            Closed(NOW + timedelta(seconds=1), Trouble.UNREACHABLE, in_place=True),
+        ),
+        (
+            replace(OUTAGE, probed_at=NOW - timedelta(seconds=9), probe_until=SOON),
+            Lane.URGENT,
+            Closed(NOW + gate.LOOK_AGAIN, Trouble.UNREACHABLE, in_place=True),
+        ),
+        (replace(OUTAGE, pause_reason=BALANCE), Lane.URGENT, Closed(NOW + timedelta(minutes=5), BALANCE)),
+    ],
+    ids=[
+        "an ordinary message waits",
+        "an urgent one probes",
+        "two seconds after the last probe",
+        "a second after it",
+        "while another probes: never two at once",
+        "other pauses hold until their time",
+    ],
+)
+def test_an_urgent_message_does_not_sit_out_an_outage(
+    account: Account, lane: Lane, decision: Probe | Closed
+) -> None:
+    assert admit(account, secret_version="v1", now=NOW, lane=lane, cost=1) == decision
+
+
+# --- too dear ---------------------------------------------------------------------------------------------------
+
+DEAR = Dear(2_000, PAST, SOON)
+OVER = replace(DEAR, until=PAST)
+RICH = Account(proven="v1")
+
+
+@pytest.mark.parametrize(
+    ("dear", "cost", "decision"),
+    [
+        (DEAR, 1_999, Open()),
+        (DEAR, 2_000, TooDear(SOON, 2_000)),
+        (DEAR, 9_000, TooDear(SOON + timedelta(seconds=10), 2_000)),
+        (OVER, 2_000, Probe(of_balance=True)),
+        (replace(OVER, until=NOW), 2_000, Probe(of_balance=True)),
+        (replace(OVER, until=NOW), 2_001, TooDear(NOW + timedelta(seconds=10), 2_000)),
+        (replace(OVER, until=NOW - timedelta(seconds=10)), 2_001, Probe(of_balance=True)),
+        (replace(OVER, probe_until=SOON), 2_000, TooDear(SOON, 2_000)),
+        (replace(OVER, probe_until=SOON), 1_999, Open()),
+    ],
+    ids=[
+        "cheaper ones go on",
+        "as dear waits",
+        "dearer waits, and a little longer",
+        "after its end the cheapest asks",
+        "at its end",
+        "the cheapest goes first",
+        "if it is still there",
+        "one asks, the others wait",
+        "which does not concern cheaper ones",
+    ],
+)
+def test_a_part_that_is_too_dear_waits_alone(dear: Dear, cost: int, decision: Open | Probe | TooDear) -> None:
+    account = replace(RICH, dear=dear)
+    assert admit(account, secret_version="v1", now=NOW, lane=Lane.ORDINARY, cost=cost) == decision
+
+
+def test_a_pause_comes_before_the_balance_and_the_balance_before_a_probe() -> None:
+    paused = replace(RICH, dear=DEAR, pause_reason=BALANCE, pause_until=SOON)
+    assert isinstance(admit(paused, secret_version="v1", now=NOW, lane=Lane.URGENT, cost=9_999), Closed)
+    unproven = replace(RICH, dear=DEAR)
+    assert isinstance(admit(unproven, secret_version="v2", now=NOW, lane=Lane.URGENT, cost=9_999), TooDear)
+    assert admit(unproven, secret_version="v2", now=NOW, lane=Lane.URGENT, cost=1) == Probe()
+
+
+TWO_MINUTES, FOUR_MINUTES = timedelta(minutes=2), timedelta(minutes=4)
+
+
+@pytest.mark.parametrize(
+    ("known", "cost", "asked_at", "after"),
+    [
+        (None, 2_000, PAST, Dear(2_000, PAST, NOW + TWO_MINUTES)),
+        (Dear(2_000, PAST, SOON), 1_500, NOW, Dear(1_500, NOW, SOON)),
+        (Dear(2_000, PAST, SOON), 5_000, NOW, None),
+        (Dear(2_000, NOW, SOON), 1_500, PAST, None),
+        (Dear(2_000, PAST, PAST), 5_000, NOW, Dear(5_000, NOW, NOW + FOUR_MINUTES, 2)),
+        (Dear(2_000, PAST, PAST), 2_000, NOW, Dear(2_000, NOW, NOW + FOUR_MINUTES, 2)),
+    ],
+    ids=[
+        "the first refusal",
+        "before its end the lowest refused cost counts",
+        "and a higher one says nothing new",
+        "an answer from before newer knowledge changes nothing",
+        "after its end a refusal replaces what was known",
+        "and makes the next wait longer",
+    ],
+)
+def test_a_refusal_for_want_of_balance_is_known(
+    known: Dear | None, cost: int, asked_at: datetime, after: Dear | None
+) -> None:
+    assert gate.refused(known, cost=cost, asked_at=asked_at, now=NOW) == after
+
+
+def test_a_part_of_2500_is_not_starved_by_one_of_5000_on_a_balance_of_3000() -> None:
+    """The dearest asks first and is refused; the cheaper one is then no longer too dear, and goes out."""
+    known = gate.refused(Dear(2_500, PAST, PAST), cost=5_000, asked_at=NOW, now=NOW)
+    account = replace(RICH, dear=known)
+    assert admit(account, secret_version="v1", now=NOW, lane=Lane.ORDINARY, cost=2_500) == Open()
+
+
+def test_what_shows_enough_balance_ends_what_was_known_and_nothing_newer() -> None:
+    known = Dear(2_000, NOW, SOON)
+    assert gate.affords(known, balance=2_000, asked_at=NOW)
+    assert not gate.affords(known, balance=1_999, asked_at=SOON)
+    assert not gate.affords(known, balance=9_999, asked_at=PAST)

@@ -60,7 +60,8 @@ class Row:
 
 CONTRACT = {
     "0": Row([0], State.ACCEPTED, Then.DONE),
-    "1, 210": Row([1, 210], State.WAITING, Then.LATER),
+    "1": Row([1], State.WAITING, Then.LATER),
+    "210": Row([210], State.WAITING, Then.IN_ITS_TURN, Trouble.PACE),
     "230 on a timestamp's first use": Row([230], State.WAITING, Then.SOON, Trouble.TIMESTAMP, uses=(FIRST,)),
     "230 on a repeated timestamp": Row(
         [230], State.UNCONFIRMED, Then.DONE, attention=Attention.UNCONFIRMED, uses=(REPEATED,)

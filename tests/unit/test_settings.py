@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kuaixintong.core.errors import SettingsMissing
+from kuaixintong.core.pace import Lane
 from kuaixintong.settings import BalanceSettings, ReceiverSettings, SenderSettings, StorageSettings, TableNames
 from tests.template import resources
 
@@ -22,6 +23,8 @@ SENDER = {
     "RETENTION_DAYS": "180",
     "STORE_CONTENT": "true",
     "REPEAT_WITHIN_MINUTES": "60",
+    "LANE": "ordinary",
+    "REQUESTS_PER_SECOND": "0",
     "CONNECT_TIMEOUT_SECONDS": "3",
     "ANSWER_TIMEOUT_SECONDS": "10.5",
 }
@@ -40,6 +43,7 @@ BALANCE = {
         "ACCOUNT_TABLE",
         "CONNECT_TIMEOUT_SECONDS",
         "ANSWER_TIMEOUT_SECONDS",
+        "REQUESTS_PER_SECOND",
     )
 }
 TABLES = {"SENDS_TABLE": "sends", "REPORTS_TABLE": "reports", "INBOUND_TABLE": "inbound"}
@@ -71,6 +75,8 @@ def test_the_senders_settings_are_what_its_environment_says() -> None:
         retention=timedelta(days=180),
         store_content=True,
         repeat_within=timedelta(minutes=60),
+        lane=Lane.ORDINARY,
+        requests_per_second=0,
         connect_timeout=3.0,
         answer_timeout=10.5,
     )
@@ -83,7 +89,7 @@ def test_the_other_functions_settings_are_what_their_environments_say() -> None:
     assert ReceiverSettings.read(RECEIVER) == ReceiverSettings("arn:aws:secretsmanager:…", storage)
     assert TableNames.read(TABLES) == TableNames("sends", "reports", "inbound")
     assert BalanceSettings.read(BALANCE) == BalanceSettings(
-        "https://platform.example/webservice/http/service", "arn:aws:secretsmanager:…", "account", 3.0, 10.5
+        "https://platform.example/webservice/http/service", "arn:aws:secretsmanager:…", "account", 3.0, 10.5, 0.0
     )
 
 

@@ -1,6 +1,5 @@
 """The account check: a login, what it says of the balances, and the early end of a pause (contract, section 6)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,20 +7,28 @@ from kuaixintong.core import beijing
 from kuaixintong.core.codes import SUCCESS, Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import NoAnswer
-from kuaixintong.core.gate import Account
+from kuaixintong.core.gate import Account, affords
 from kuaixintong.core.messages import Answer, Login
 from kuaixintong.platform import Platform
+from kuaixintong.slots import Slot, Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
+
+_PATIENCE = 10.0
+"""Seconds that a check waits for a slot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check has found: the answer, ``None`` if there was none, and whether it ended a pause."""
+    """What a check has found: the answer, ``None`` if there was none, and whether it ended a pause.
+
+    ``words`` are the platform's, or say why there was no answer.
+    """
 
     answer: Answer | None
     paused: Trouble | None
     lifted: bool
+    words: str = ""
 
     @property
     def good(self) -> bool:
@@ -40,36 +47,43 @@ class AccountCheck:
     """Asks the platform how the account is. One call of :meth:`run` is one ``login``."""
 
     def __init__(
-        self,
-        accounts: Accounts,
-        secret: CachedSecret[PlatformCredentials],
-        platform: Platform,
-        *,
-        clock: Callable[[], datetime],
+        self, accounts: Accounts, secret: CachedSecret[PlatformCredentials], platform: Platform, slots: Slots
     ) -> None:
         self._accounts = accounts
         self._secret = secret
         self._platform = platform
-        self._clock = clock
+        self._slots = slots
 
     def run(self) -> Checked:
         """Log in and write down what it shows.
 
         A failed login changes nothing: the balances keep the time at which they were true, and a pause keeps its
-        own. Raises :class:`OperatorNeeded` for an unusable secret and :class:`StoreUnavailable`.
+        own. Raises :class:`OperatorNeeded` for an unusable secret, and :class:`TryLater`.
         """
         credentials = self._secret.get()
-        asked_at = self._clock()
-        tick, account = self._accounts.reserve(credentials.cid, 1, now=asked_at)
+        slot = self._slot(credentials.cid)
+        asked_at, account = self._slots.clock(), slot.seen
         try:
-            answer = self._platform.ask(Login(), credentials, beijing.timestamp(tick))
-        except NoAnswer:
-            return Checked(None, account.pause_reason, lifted=False)
+            answer = self._platform.ask(Login(), credentials, beijing.timestamp(slot.tick))
+        except NoAnswer as reason:
+            return Checked(None, account.pause_reason, lifted=False, words=str(reason))
         if answer.state_code == SUCCESS:
-            self._accounts.check(
-                credentials.cid, sm_balance=answer.sm_balance, mm_balance=answer.mm_balance, now=self._clock()
-            )
+            self._note(credentials.cid, answer, account, asked_at)
         lifted = lifts(account, answer) and self._accounts.clear(
             credentials.cid, credentials.version, asked_at=asked_at
         )
-        return Checked(answer, None if lifted else account.pause_reason, lifted)
+        return Checked(answer, None if lifted else account.pause_reason, lifted, words=answer.message)
+
+    def _slot(self, cid: str) -> Slot:
+        """Take a slot as any request does; a login counts for the platform's limit, too."""
+        while True:
+            self._slots.take(cid, 1, deadline=self._slots.monotonic() + _PATIENCE)
+            slot = self._slots.pop()
+            if slot and self._slots.reached(slot):
+                return slot
+
+    def _note(self, cid: str, answer: Answer, account: Account, asked_at: datetime) -> None:
+        now = self._slots.clock()
+        self._accounts.check(cid, sm_balance=answer.sm_balance, mm_balance=answer.mm_balance, now=now)
+        if account.dear and affords(account.dear, balance=answer.sm_balance or 0, asked_at=asked_at):
+            self._accounts.forget_dear(cid, account.dear)

@@ -151,6 +151,11 @@ class Claims:
             raise _taken_over() from moved
         return {half["part"]: Standing.of(half) for half in halves}
 
+    def tell(self, send: Send, part: Part, words: str, *, now: datetime) -> None:
+        """Let a part's row say what it waits for, if it waits."""
+        change = self._rows.told(words, now=now)
+        self._parts.mark(send.send_id, part.name, change, states=[State.WAITING])
+
     def known(self, send_id: str) -> dict[str, Standing]:
         """Return how all parts of a send stand, by name.
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from kuaixintong.core.errors import SettingsMissing
+from kuaixintong.core.pace import Lane
 
 WRITING = 3.0
 """Seconds for the writes around a request: what has to be left of the function's time beside the request's own."""
@@ -57,6 +58,14 @@ def _seconds(name: str) -> dict[str, _Read]:
     return _variable(name, _above_zero(float), "a number of seconds above zero")
 
 
+def _not_below_zero(name: str) -> dict[str, _Read]:
+    return _variable(name, _no_less_than_nothing, "a number that is not below zero")
+
+
+def _lane(name: str) -> dict[str, _Read]:
+    return _variable(name, Lane, " or ".join(Lane))
+
+
 def _yes_or_no(name: str) -> dict[str, _Read]:
     return _variable(name, _truth, "true or false")
 
@@ -80,6 +89,13 @@ def _variable(name: str, parse: Callable[[str], object], rule: str) -> dict[str,
         return None
 
     return {"read": read}
+
+
+def _no_less_than_nothing(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise ValueError
+    return number
 
 
 def _truth(text: str) -> bool:
@@ -113,6 +129,8 @@ class SenderSettings(Settings):
     retention: timedelta = field(metadata=_days("RETENTION_DAYS"))
     store_content: bool = field(metadata=_yes_or_no("STORE_CONTENT"))
     repeat_within: timedelta = field(metadata=_minutes("REPEAT_WITHIN_MINUTES"))
+    lane: Lane = field(metadata=_lane("LANE"))
+    requests_per_second: float = field(metadata=_not_below_zero("REQUESTS_PER_SECOND"))
     connect_timeout: float = field(metadata=_seconds("CONNECT_TIMEOUT_SECONDS"))
     answer_timeout: float = field(metadata=_seconds("ANSWER_TIMEOUT_SECONDS"))
 
@@ -150,6 +168,7 @@ class BalanceSettings(Settings):
     account_table: str = field(metadata=_text("ACCOUNT_TABLE"))
     connect_timeout: float = field(metadata=_seconds("CONNECT_TIMEOUT_SECONDS"))
     answer_timeout: float = field(metadata=_seconds("ANSWER_TIMEOUT_SECONDS"))
+    requests_per_second: float = field(metadata=_not_below_zero("REQUESTS_PER_SECOND"))
 
 
 @dataclass(frozen=True, slots=True)

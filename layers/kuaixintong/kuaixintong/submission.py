@@ -9,12 +9,13 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from kuaixintong.admission import Admission, Paused, Ticket
+from kuaixintong.admission import Admission, OutOfBalance, Shown, Ticket
 from kuaixintong.claims import Claimed, Claims, Conflict
 from kuaixintong.core import ledger, schedule, sends
-from kuaixintong.core.codes import Actor, Trouble
+from kuaixintong.core.codes import SUCCESS, Actor, Trouble
+from kuaixintong.core.cost import cost
 from kuaixintong.core.errors import KuaixintongError, NoAnswer, SendRefused, TryLater
 from kuaixintong.core.ledger import (
     Addressee,
@@ -30,23 +31,30 @@ from kuaixintong.core.ledger import (
     Then,
 )
 from kuaixintong.core.messages import SendSm
+from kuaixintong.core.pace import Lane
 from kuaixintong.core.schedule import SOON
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.platform import Platform
+from kuaixintong.slots import Held
 from kuaixintong.stores.queue import SendQueue
 
 _TRIES_AT_ONCE = 3
 """Requests for one part in one go: the first, and again where the secret has just changed."""
 
 
+_TURNS = 20
+"""Requests for one part in one go that came too fast: each waits for its slot, at a pace that slows meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueMessage:
-    """A message as the queue delivers it. ``receive_count`` is 1 on the first delivery."""
+    """A message as the queue delivers it: ``receive_count`` is 1 at first, ``sent_at`` when it was enqueued."""
 
     message_id: str
     receipt_handle: str
     body: str = field(repr=False)
     receive_count: int
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +71,8 @@ class Progress:
     """What one delivery of a message has come to.
 
     ``again`` stays ``None`` when the message has done its duty. ``states`` counts the states that parts were
-    brought to, ``repeats`` the parts that were found at their end, ``pauses`` why the account was paused, and
-    ``attention`` why a person should look.
+    brought to, ``repeats`` the parts that were found at their end, ``pauses`` why the account was paused,
+    ``attention`` why a person should look, and ``too_dear`` the parts that wait for the balance.
     """
 
     send_id: str
@@ -73,12 +81,15 @@ class Progress:
     pauses: Counter[Trouble] = field(default_factory=Counter)
     attention: Counter[Attention] = field(default_factory=Counter)
     repeats: int = 0
+    too_dear: int = 0
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """Yield this delivery's metrics by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
         yield "Deliveries", 1
         if self.repeats:
             yield "PartsRepeated", self.repeats
+        if self.too_dear:
+            yield "PartsTooDear", self.too_dear
         if self.again:
             yield "PutOff", 1
         for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):
@@ -111,6 +122,7 @@ class Submitter:
     queue: SendQueue
     receive_limit: int
     longest_request: float
+    lane: Lane = Lane.ORDINARY
     clock: Callable[[], datetime]
     chance: Callable[[], float]
 
@@ -254,48 +266,55 @@ class _Errand:
             if self._note(part) is None:
                 self._progress.brought_to(State.REJECTED)
             return State.REJECTED
-        for _ in range(_TRIES_AT_ONCE):
-            if step := self._try(part):
+        tries = Counter[Then]()
+        while tries[Then.AT_ONCE] < _TRIES_AT_ONCE and tries[Then.IN_ITS_TURN] < _TURNS:
+            step = self._try(part)
+            if isinstance(step, State | Again):
                 return step
+            tries[step] += 1
         return Again(SOON, "it was asked for again and again")
 
-    def _try(self, part: Part) -> State | Again | None:
-        """Ask for a part once, if it may be asked for now; ``None`` means: once more, at once."""
+    def _try(self, part: Part) -> State | Again | Then:
+        """Ask for a part once, if it may be asked for now; a ``Then`` means: once more."""
         now = self._now()
         if self._send.expires and self._send.expires <= now:
             # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is
             # busy.
             return self._not_ours(self._claim(part, Bid(_new_claim()), now))
-        match self._ticket():
-            case Paused() as pause:
-                return self._wait(part, pause)
-            case Again() as again:
-                return again
-            case ticket:
-                return self._ask(part, ticket)
-
-    def _ticket(self) -> Ticket | Paused | Again:
-        """Return permission for a request that can still end before the function is killed."""
-        if self._time_left() < self._desk.longest_request:
+        rest = self._time_left() - self._desk.longest_request
+        if rest < 0:
             return Again(SOON, "out of time")
         try:
-            ticket = self._desk.admission.enter()
-        except Paused as pause:
-            return pause
+            ticket = self._desk.admission.enter(
+                cost=cost(part.mobiles, self._send.content), seconds=self._patience(rest)
+            )
+        except Held as held:
+            return self._wait(part, held)
         if self._time_left() < self._desk.longest_request:  # entering can take as long as another thread's probe
-            self._desk.admission.leave(ticket, answered=False, trouble=None, proof=False)
+            self._desk.admission.leave(ticket, Shown())
             return Again(SOON, "out of time")
-        return ticket
+        return self._ask(part, ticket)
 
-    def _wait(self, part: Part, pause: Paused) -> State | Again:
+    def _patience(self, rest: float) -> float:
+        return min(rest, schedule.IN_PLACE) if self._desk.lane is Lane.URGENT else rest
+
+    def _wait(self, part: Part, held: Held) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
         standing = self._note(part)
         if standing and standing.state.final:
             return standing.state
-        delay = schedule.after_pause(
-            pause.until, now=self._now(), receives=self._message.receive_count, chance=self._desk.chance()
-        )
-        return self._in_time(delay, f"paused: {pause.reason or 'another worker probes'}")
+        now, dear = self._now(), isinstance(held, OutOfBalance)
+        if dear:
+            self._progress.too_dear += 1
+            self._desk.claims.tell(self._send, part, str(held), now=now)
+        delay = schedule.after_hold(held.until, self._waiting(now), now=now, chance=self._desk.chance())
+        again = self._in_time(delay, str(held))
+        return replace(again, all_parts=not dear)
+
+    def _waiting(self, now: datetime) -> schedule.Waiting:
+        message = self._message
+        age = now - message.sent_at if message.sent_at else timedelta()
+        return schedule.Waiting(self._desk.lane, message.receive_count, age)
 
     def _in_time(self, delay: float, why: str) -> Again:
         return Again(schedule.in_time(delay, self._send.expires, now=self._now()), why)
@@ -306,8 +325,8 @@ class _Errand:
         known = self._seen.pop(part.name, None)
         return self._desk.claims.claim(self._send, part, bid, now=now, known=known)
 
-    def _ask(self, part: Part, ticket: Ticket) -> State | Again | None:
-        """Send one request and write down its answer; ``None`` as above."""
+    def _ask(self, part: Part, ticket: Ticket) -> State | Again | Then:
+        """Send one request and write down its answer; a ``Then`` as above."""
         outcome: Outcome | None = None
         trouble: Trouble | None = None
         admission = self._desk.admission
@@ -315,21 +334,43 @@ class _Errand:
             held = self._claim(part, self._bid(ticket), self._now())
             if not isinstance(held, Claimed):
                 return self._not_ours(held)
-            if self._send.expires and self._send.expires <= self._now():  # the claim can take its time
-                return self._not_ours(self._desk.claims.withdraw(self._send, part, held, now=self._now()))
+            if end := self._overdue(part, held):
+                return end
+            if not admission.at_slot(ticket, seconds=self._time_left() - self._desk.longest_request):
+                return self._put_back(part, held)
+            if end := self._overdue(part, held):
+                return end
             outcome = self._outcome(part, held, ticket)
             rule = ledger.rule_for(outcome)
             self._write(part, held, rule, outcome)
             if rule.then is not Then.FRESH_SECRET or not admission.changed_secret(ticket):
                 trouble = rule.trouble
         finally:
-            answer = outcome.answer if outcome else None
-            proof = answer is not None and answer.meaning.actor in (Actor.NOBODY, Actor.REQUEST)
-            paused = admission.leave(ticket, answered=answer is not None, trouble=trouble, proof=proof)
+            paused = admission.leave(ticket, _shown(outcome, trouble))
             if paused:
                 self._progress.pauses[paused] += 1
         self._progress.brought_to(rule.state, rule.attention)
         return self._next(rule, trouble, outcome, held.submit.attempts)
+
+    def _overdue(self, part: Part, held: Claimed) -> State | Again | None:
+        """End a part whose validity has passed since it was looked at: a claim, or a slot, can take its time."""
+        if self._send.expires is None or self._send.expires > self._now():
+            return None
+        return self._not_ours(self._desk.claims.withdraw(self._send, part, held, now=self._now()))
+
+    def _put_back(self, part: Part, held: Claimed) -> Again:
+        """Give a part back whose request has found no slot: it never left."""
+        submit = held.submit
+        never_left = Outcome(
+            None,
+            first_use=submit.uses == 1,
+            mobiles=len(part.mobiles),
+            others_unanswered=submit.unanswered > 1,
+            left=False,
+            words="All slots of the account's pace were taken.",
+        )
+        self._write(part, held, ledger.rule_for(never_left), never_left)
+        return Again(SOON, never_left.words)
 
     def _bid(self, ticket: Ticket) -> Bid:
         who = ticket.credentials
@@ -381,14 +422,14 @@ class _Errand:
             known = f"part {part.name} was accepted with timestamp {held.submit.timestamp} as token {answer.token}"
             raise type(error)(f"{error} {known}.") from error
 
-    def _next(self, rule: Rule, trouble: Trouble | None, outcome: Outcome, attempts: int) -> State | Again | None:
+    def _next(self, rule: Rule, trouble: Trouble | None, outcome: Outcome, attempts: int) -> State | Again | Then:
         match rule.then:
             case Then.DONE | Then.SPLIT:
                 return rule.state
             case Then.FRESH_SECRET if trouble is None:
-                return None
-            case Then.AT_ONCE:
-                return None
+                return Then.AT_ONCE
+            case Then.AT_ONCE | Then.IN_ITS_TURN:
+                return rule.then
             case Then.SOON:
                 return Again(SOON, "timestamp refused")
             case _:
@@ -414,6 +455,14 @@ class _Errand:
 
 class _IdTaken(Exception):
     pass
+
+
+def _shown(outcome: Outcome | None, trouble: Trouble | None) -> Shown:
+    answer = outcome.answer if outcome else None
+    if answer is None:
+        return Shown(trouble=trouble)
+    proof = answer.meaning.actor in (Actor.NOBODY, Actor.REQUEST)
+    return Shown(answered=True, accepted=answer.state_code == SUCCESS, trouble=trouble, proof=proof)
 
 
 def _new_claim() -> str:

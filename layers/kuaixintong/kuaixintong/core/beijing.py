@@ -46,3 +46,13 @@ def iso(moment: datetime) -> str:
 def from_iso(text: str) -> datetime:
     """Read back what :func:`iso` wrote."""
     return datetime.fromisoformat(text)
+
+
+def ahead(*, asked: datetime, told: datetime, answered: datetime) -> float:
+    """Return by how many seconds a clock is ahead of another for certain; negative: behind, 0: neither is certain.
+
+    The clock said ``asked`` and then ``answered``; in between, the other said ``told``, in whole seconds.
+    """
+    if asked > told + timedelta(seconds=1):
+        return (asked - told).total_seconds() - 1
+    return min((answered - told).total_seconds(), 0.0)

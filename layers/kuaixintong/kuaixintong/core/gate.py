@@ -11,7 +11,7 @@ that cost as much or more wait, cheaper ones go on.
 Pure, like the ledger: the account's row and the time come in, a decision comes out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from kuaixintong.core.beijing import TICKS_PER_SECOND
@@ -83,6 +83,20 @@ class Account:
         """Whether a good answer with this secret tells nothing that is not written down."""
         stained = self.pause_reason or self.probe_until or self.unanswered or self.refused_timestamps
         return self.proven == secret_version and not stained
+
+    def cleared(self, secret_version: str) -> "Account":
+        """Return the account as a good answer with this secret leaves it."""
+        return replace(
+            self,
+            proven=secret_version,
+            pause_reason=None,
+            pause_until=None,
+            pauses=0,
+            probe_until=None,
+            probed_at=None,
+            unanswered=0,
+            refused_timestamps=0,
+        )
 
     def handed_out(self, *, now: int) -> float:
         """Return the slots a second that all workers have been given lately."""
@@ -174,7 +188,7 @@ def refused(dear: Dear | None, *, cost: int, asked_at: datetime, now: datetime) 
 
 
 def affords(dear: Dear, *, balance: int, asked_at: datetime) -> bool:
-    """Return whether a balance of at least ``balance``, shown to a request of ``asked_at``, ends what was known."""
+    """Return whether at least ``balance`` messages, shown to a request of ``asked_at``, end what was known."""
     return dear.since <= asked_at and dear.cost <= balance
 
 

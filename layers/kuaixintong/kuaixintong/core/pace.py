@@ -52,7 +52,7 @@ _SLOWEST, _FASTEST = 0.1, 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What the platform has taught: it took ``rate`` requests a second when the pace was cut at the tick ``at``."""
+    """What the platform has taught: it took ``rate`` requests a second when the pace was cut at tick ``at``."""
 
     rate: float
     at: int

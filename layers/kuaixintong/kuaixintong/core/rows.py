@@ -165,6 +165,11 @@ class Rows:
         """
         return Change({**_attention(Attention.GAVE_UP), "updated_at": beijing.iso(now)})
 
+    @staticmethod
+    def told(words: str, *, now: datetime) -> Change:
+        """What a part waits for. No revision is taken, for the same reason."""
+        return Change({"words": words, "updated_at": beijing.iso(now)})
+
     # --- times --------------------------------------------------------------------------------------------------
 
     def _moved(

@@ -3,9 +3,11 @@
 Pure, like the ledger beside it: the time and a number between 0 and 1 come in, seconds come out.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kuaixintong.core import beijing
+from kuaixintong.core.pace import Lane
 
 LONGEST_BACKOFF = 900.0
 """Seconds between two tries of a message at the most."""
@@ -35,10 +37,34 @@ def backoff(tries: int, chance: float) -> float:
     return whole * (1 - chance / 2)
 
 
-def after_pause(until: datetime, *, now: datetime, receives: int, chance: float) -> float:
-    """Return seconds until a message comes back from a pause: its end, and up to a minute after it."""
-    spread = min(_AFTER_A_PAUSE * receives, _LONGEST_AFTER_A_PAUSE)
-    return max((until - now).total_seconds() + chance * spread, 0)
+IN_PLACE = 30.0
+"""Seconds for which an urgent message waits here and now before it goes back to the queue."""
+
+_URGENT_COMES_BACK = 5.0
+_URGENT_FOR = timedelta(hours=1)
+"""How long an urgent message hurries; in a day's outage it would use up its receives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that waits: its lane, how often it has been received, and how long it has been in the queue."""
+
+    lane: Lane
+    receives: int
+    age: timedelta = timedelta()
+
+
+def after_hold(until: datetime, waiting: Waiting, *, now: datetime, chance: float) -> float:
+    """Return seconds until a message comes back that was held back: ``until`` then, and up to a minute longer.
+
+    An urgent one comes back within five seconds; from its second hour on it takes the backoff of any other.
+    """
+    rest = max((until - now).total_seconds(), 0)
+    if waiting.lane is Lane.URGENT:
+        if waiting.age < _URGENT_FOR:
+            return min(rest + chance, _URGENT_COMES_BACK)
+        return max(rest, backoff(waiting.receives, chance))
+    return rest + chance * min(_AFTER_A_PAUSE * waiting.receives, _LONGEST_AFTER_A_PAUSE)
 
 
 def after_lease(until: datetime, *, now: datetime) -> float:

@@ -1,8 +1,8 @@
 """The Account table: one row per account, with its sequence, its pause and its balances (contract, section 4).
 
-Every call here is one write that also answers with the row, so that no worker reads before it writes. A conditional
-write that AWS's client repeats after a lost answer meets its own result: where that would look like somebody else's,
-the write carries a name, and knows itself by it.
+Every call here is one write that also answers with the row, so that no worker reads before it writes. A
+conditional write that AWS's client repeats after a lost answer meets its own result: where that would look like
+somebody else's, the write carries a name, and knows itself by it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -49,7 +49,7 @@ class Accounts:
         counted = {"handed": take.count}
         if take.behind:
             change = Change({"sequence": now + length - step, **_marked(seen, now)}, added=counted)
-            fits = Attr("sequence").not_exists() | Attr("sequence").lt(now - step)
+            fits: ConditionBase = Attr("sequence").not_exists() | Attr("sequence").lt(now - step)
         else:
             change = Change(_marked(seen, now), added={"sequence": length, **counted})
             fits = Attr("sequence").between(now - step, max(last - length, now - step))
@@ -109,7 +109,7 @@ class Accounts:
     # --- what the balance is below ------------------------------------------------------------------------------
 
     def begin_dear_probe(self, cid: str, dear: Dear, *, by: str, now: datetime, lease: timedelta) -> bool:
-        """Win the right to ask whether the balance is still below what it was; ``False`` if somebody else has it."""
+        """Win the right to ask whether the balance is still too low; ``False`` if somebody else has it."""
         change = Change({"dear_probe_until": beijing.iso(now + lease), "dear_probe_by": by})
         free = _free("dear_probe_until", beijing.iso(now)) & _knowing(dear)
         return self._attempt(cid, change, free, ours=("dear_probe_by", by))
@@ -169,7 +169,7 @@ def _knowing(dear: Dear | None) -> ConditionBase:
 
 
 def _marked(seen: Account, now: int) -> dict[str, int]:
-    """Return a new mark by which to tell how many slots a second are handed out, if the last is over a second old."""
+    """Return a mark to tell slots a second by, if the last is over a second old."""
     if seen.mark and now - seen.mark[0] <= beijing.TICKS_PER_SECOND:
         return {}
     return {"mark_at": now, "mark_handed": seen.handed}

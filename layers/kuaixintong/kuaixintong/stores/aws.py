@@ -1,7 +1,9 @@
 """AWS's edge: the one place that makes clients, and that turns what AWS raises into errors of ours."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kuaixintong.core.beijing import ahead
 from kuaixintong.core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -109,3 +112,37 @@ def our_errors(service: str = "DynamoDB") -> Iterator[None]:
         raise StoreUnavailable(f"{service} {error.operation_name}: {code}") from error
     except BotoCoreError as error:
         raise StoreUnavailable(f"{service}: {type(error).__name__}") from error
+
+
+class Skew:
+    """How far this machine's clock is from AWS's, for certain, as the ``Date`` of AWS's answers tells it.
+
+    The header has whole seconds, and an answer takes its time: the true moment lies between the request and the
+    answer, and what that leaves open counts as nothing.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._seconds = 0.0
+
+    def watch(self, client: "DynamoDBClient | SecretsManagerClient") -> None:
+        """Learn from every answer that this client gets."""
+        client.meta.events.register("before-call", self._note_when_asked)
+        client.meta.events.register("after-call", self._note_answer)
+
+    def seconds(self) -> float:
+        """Return how many seconds this machine is ahead of AWS, negative if it is behind."""
+        return self._seconds
+
+    def _note_when_asked(self, context: dict[str, Any], **_: Any) -> None:
+        context["asked_at"] = self._clock()
+
+    def _note_answer(self, http_response: Any, context: Mapping[str, Any], **_: Any) -> None:
+        asked_at, text = context.get("asked_at"), http_response.headers.get("Date")
+        if asked_at is None or not text:
+            return
+        try:
+            told = parsedate_to_datetime(text)
+        except ValueError:
+            return
+        self._seconds = ahead(asked=asked_at, told=told, answered=self._clock())

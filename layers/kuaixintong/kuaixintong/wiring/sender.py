@@ -9,6 +9,7 @@ from kuaixintong.client import PlatformClient
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.rows import Rows
 from kuaixintong.settings import SenderSettings
+from kuaixintong.slots import Slots
 from kuaixintong.stores import aws
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.parts import Parts
@@ -25,7 +26,10 @@ _RESULT_ATTEMPTS = 5
 def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
     """Build the sender's heart for up to ``threads`` messages side by side."""
     dynamodb = aws.dynamodb(connections=threads, attempts=_RESULT_ATTEMPTS)
-    secret = CachedSecret(aws.secrets_manager(), settings.platform_secret_arn, PlatformCredentials)
+    secrets, skew = aws.secrets_manager(), aws.Skew(now)
+    skew.watch(dynamodb)
+    skew.watch(secrets)
+    accounts = Accounts(DynamoTable(dynamodb, settings.account_table))
     return Submitter(
         claims=Claims(
             Parts(DynamoTable(dynamodb, settings.sends_table)),
@@ -37,9 +41,15 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
             ),
         ),
         admission=Admission(
-            Accounts(DynamoTable(dynamodb, settings.account_table)),
-            secret,
-            clock=now,
+            accounts,
+            CachedSecret(secrets, settings.platform_secret_arn, PlatformCredentials),
+            Slots(
+                accounts,
+                clock=now,
+                lane=settings.lane,
+                requests=settings.requests_per_second,
+                skew=skew.seconds,
+            ),
             probe_lease=timedelta(seconds=settings.longest_request),
         ),
         platform=PlatformClient(
@@ -51,6 +61,7 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
         queue=SendQueue(aws.sqs(connections=threads), settings.send_queue_url, settings.dead_letter_queue_url),
         receive_limit=settings.receive_limit,
         longest_request=settings.longest_request,
+        lane=settings.lane,
         clock=now,
         chance=random.random,
     )

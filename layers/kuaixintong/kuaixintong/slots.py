@@ -1,0 +1,229 @@
+"""Slots of the account's pace, and timestamps with them: how one process takes them from the account's sequence.
+
+Carries out what :mod:`kuaixintong.core.pace` plans, and remembers for a moment how the account stands: whoever
+takes slots sees the row, so that a pause costs no read. Used by one thread at a time, but for
+:meth:`Slots.reached`.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import inf
+
+from kuaixintong.core import beijing, pace
+from kuaixintong.core.beijing import TICKS_PER_SECOND
+from kuaixintong.core.errors import ClockAstray
+from kuaixintong.core.gate import Account
+from kuaixintong.core.pace import Astray, Lane, Learnt, Take, Wait
+from kuaixintong.stores.account import Accounts, account
+from kuaixintong.stores.table import Moved
+
+MOST_SKEW = 2.0
+"""Seconds that a worker's clock may be from AWS's; with more it takes no slots."""
+
+_BLOCK = 10
+"""Timestamps taken at a time where there is no pace: what one batch of the queue needs."""
+
+_KNOWN_FOR = 1.0
+"""Seconds for which a look at the account is good: a pause is seen no later. What is left of a block of timestamps
+goes with it, for a timestamp should also tell the time."""
+
+_TRIES = 5
+"""Plans for slots that others overtake before a worker comes back later."""
+
+
+class Held(Exception):
+    """No request may go out before ``until``."""
+
+    def __init__(self, until: datetime, why: str) -> None:
+        super().__init__(why)
+        self.until = until
+
+
+class NoSlot(Held):
+    """All slots that could be waited for are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A tick that is this process's alone, and the account as it stood when it was taken.
+
+    ``timed``: there is a pace, and no request goes out before it.
+    """
+
+    tick: int
+    seen: Account
+    timed: bool
+
+
+class Slots:
+    """Takes slots of one account for one lane.
+
+    ``requests`` a second is the deployment's own pace, 0 for none. ``skew`` tells how many seconds this machine's
+    clock is ahead of AWS's for certain.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        *,
+        clock: Callable[[], datetime],
+        lane: Lane = Lane.ORDINARY,
+        requests: float = 0,
+        skew: Callable[[], float] = lambda: 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.lane = lane
+        self.clock = clock
+        self.monotonic = monotonic
+        self.sleep = sleep
+        self._accounts = accounts
+        self._requests = requests
+        self._skew = skew
+        self._cid = ""
+        self._account: Account | None = None
+        self._known_at = 0.0
+        self._slots: deque[Slot] = deque()
+
+    # --- how the account stands ---------------------------------------------------------------------------------
+
+    def known(self, cid: str) -> Account | None:
+        """Return the account if it has been looked at in the last second."""
+        if cid != self._cid:
+            self._cid = cid
+            self.forget()
+        fresh = self._account is not None and self.monotonic() - self._known_at <= _KNOWN_FOR
+        return self._account if fresh else None
+
+    @property
+    def last_known(self) -> Account | None:
+        """The account as it was looked at last, however long ago."""
+        return self._account
+
+    def look(self, cid: str) -> Account:
+        """Read how the account stands."""
+        self._know(self._accounts.look(cid))
+        return self._account or Account()
+
+    def forget(self) -> None:
+        """Forget what was known, slots included: the next who asks looks anew."""
+        self._slots.clear()
+        self._account = None
+
+    def drop(self) -> None:
+        """Give up the slots that are left."""
+        self._slots.clear()
+
+    def doubt(self) -> None:
+        """Give up the slots that are left, and let the next who asks look whether what is known still holds."""
+        self._slots.clear()
+        self._known_at = -inf
+
+    def note_proof(self, version: str) -> None:
+        """Note what a good answer has cleared."""
+        self._account = self._account and self._account.cleared(version)
+
+    def _know(self, seen: Account) -> None:
+        self._account, self._known_at = seen, self.monotonic()
+
+    # --- slots --------------------------------------------------------------------------------------------------
+
+    def pop(self) -> Slot | None:
+        """Return a slot that is still to come, or a timestamp of the last second, if there is one left."""
+        now = self._now()
+        while self._slots:
+            slot = self._slots.popleft()
+            if now - slot.tick <= (pace.MISSED if slot.timed else TICKS_PER_SECOND):
+                return slot
+        return None
+
+    def take(self, cid: str, wanted: int, *, deadline: float) -> None:
+        """Take up to ``wanted`` slots, at least one, waiting for them until ``deadline`` (monotonic) if need be.
+
+        Raises :class:`NoSlot`, :class:`ClockAstray`, and what the store raises.
+        """
+        self._check_clock()
+        seen = self._account or Account()
+        for _ in range(_TRIES):
+            now = self._now()
+            step = self.step(seen, now)
+            many = wanted if step > 1 else max(wanted, _BLOCK)
+            planned = pace.plan(seen.sequence, now=now, step=step, wanted=many, lane=self.lane)
+            match planned:
+                case Astray(ticks):
+                    raise ClockAstray(
+                        f"The account's sequence is {ticks // TICKS_PER_SECOND} s ahead of the clock: a machine "
+                        "whose clock was wrong has moved it. The runbook says how to set it back."
+                    )
+                case Wait(ticks):
+                    self._wait(ticks / TICKS_PER_SECOND, deadline)
+                    seen = self._accounts.look(cid)
+                case Take():
+                    try:
+                        self._carry_out(cid, planned, step, now, seen)
+                    except Moved as moved:
+                        seen = account(moved.standing or {})
+                    else:
+                        return
+        raise NoSlot(self.clock() + timedelta(seconds=1), "other workers take all slots")
+
+    def reached(self, slot: Slot, *, early: int = 0) -> bool:
+        """Wait for a slot, up to ``early`` ticks before it; ``False`` if it was missed."""
+        if not slot.timed:
+            return True
+        now = self._now()
+        if now < slot.tick - early:
+            self.sleep((slot.tick - early - now) / TICKS_PER_SECOND)
+            now = self._now()
+        return now - slot.tick <= pace.MISSED
+
+    def step(self, seen: Account, now: int) -> int:
+        """Return the ticks from one slot to the next."""
+        return pace.step(self.rate(seen, now))
+
+    def rate(self, seen: Account, now: int) -> float | None:
+        """Return the requests a second that may go out now."""
+        return pace.rate(self._requests, seen.learnt, now=now)
+
+    def slow(self, cid: str, since: Learnt | None, *, accepted: int, asked: int) -> None:
+        """Cut the account's pace, unless that has been done ``since`` it was last learnt.
+
+        ``accepted`` of the ``asked`` requests of the last seconds were taken by the platform, as far as is known.
+        """
+        if self._account and self._account.learnt != since:
+            return
+        now, seen = self._now(), self._accounts.look(cid)
+        if seen.learnt != since:
+            self.forget()
+            return
+        current = self.rate(seen, now)
+        share = pace.share(accepted, asked, paced=current is not None)
+        slower = pace.cut(current, handed_out=seen.handed_out(now=now), accepted=share)
+        self._accounts.cut(cid, slower, now=now, seen=seen)
+        self._account = replace(seen, learnt=Learnt(slower, now)) if self._account else None
+        if current is None:
+            self.drop()  # timestamps of before there was a pace are no slots
+
+    def _carry_out(self, cid: str, take: Take, step: int, now: int, seen: Account) -> None:
+        last = now + (pace.AHEAD[self.lane] if step > 1 else pace.ASTRAY)
+        ticks, seen = self._accounts.take(cid, take, step=step, now=now, last=last, seen=seen)
+        self._slots.extend(Slot(tick, seen, timed=step > 1) for tick in ticks)
+        self._know(seen)
+
+    def _wait(self, seconds: float, deadline: float) -> None:
+        if self.monotonic() + seconds > deadline:
+            until = self.clock() + timedelta(seconds=max(seconds, 1))
+            raise NoSlot(until, "all slots of the account's pace are taken")
+        self.sleep(seconds)
+
+    def _check_clock(self) -> None:
+        ahead = self._skew()
+        if abs(ahead) > MOST_SKEW:
+            way = "ahead of" if ahead > 0 else "behind"
+            raise ClockAstray(f"This machine's clock is {abs(ahead):.0f} s {way} AWS's; it takes no slots.")
+
+    def _now(self) -> int:
+        return beijing.ticks(self.clock())

@@ -1,0 +1,117 @@
+"""The pace beside the contract (section 2a): slots, reach, and what a platform that says 210 teaches."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kuaixintong.core import pace
+from kuaixintong.core.beijing import TICKS_PER_SECOND as SECOND
+from kuaixintong.core.pace import Astray, Lane, Learnt, Take, Wait, plan, rate, share, step
+
+NOW = 1_000 * SECOND
+TEN = step(10)
+
+
+def test_slots_are_a_little_further_apart_than_the_pace_says() -> None:
+    assert (TEN, step(50), step(0.5)) == (1_030, 206, 20_600)
+    assert step(None) == 1
+
+
+@pytest.mark.parametrize(
+    ("sequence", "wanted", "lane", "planned"),
+    [
+        (None, 10, Lane.ORDINARY, Take(10, behind=True)),
+        (NOW - 2 * TEN, 3, Lane.ORDINARY, Take(3, behind=True)),
+        (NOW - TEN - 1, 1, Lane.ORDINARY, Take(1, behind=True)),
+        (NOW - TEN, 1, Lane.ORDINARY, Take(1, behind=False)),
+        (None, 50, Lane.ORDINARY, Take(10, behind=True)),
+        (NOW, 50, Lane.ORDINARY, Take(9, behind=False)),
+        (NOW + SECOND // 2, 50, Lane.ORDINARY, Wait(5 * TEN - SECOND // 2)),
+        (NOW + SECOND // 2, 4, Lane.ORDINARY, Take(4, behind=False)),
+        (NOW + SECOND, 1, Lane.ORDINARY, Wait(TEN)),
+        (NOW + SECOND, 1, Lane.URGENT, Take(1, behind=False)),
+        (NOW + 20 * SECOND, 1, Lane.URGENT, Wait(TEN)),
+        (NOW + 61 * SECOND, 1, Lane.URGENT, Astray(61 * SECOND)),
+    ],
+)
+def test_slots_are_planned_by_how_far_the_lane_may_reach(
+    sequence: int | None, wanted: int, lane: Lane, planned: Take | Wait | Astray
+) -> None:
+    assert plan(sequence, now=NOW, step=TEN, wanted=wanted, lane=lane) == planned
+
+
+def test_a_slow_pace_still_gives_the_next_slot() -> None:
+    slow = step(0.1)
+    assert plan(None, now=NOW, step=slow, wanted=10, lane=Lane.ORDINARY) == Take(1, behind=True)
+    assert plan(NOW, now=NOW, step=slow, wanted=10, lane=Lane.ORDINARY) == Wait(slow - SECOND)
+    later = NOW + slow - SECOND
+    assert plan(NOW, now=later, step=slow, wanted=10, lane=Lane.ORDINARY) == Take(1, behind=False)
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 5 * SECOND, 59 * SECOND])
+def test_without_a_pace_nobody_waits_for_a_timestamp(ahead: int) -> None:
+    assert plan(NOW + ahead, now=NOW, step=1, wanted=10, lane=Lane.ORDINARY) == Take(10, behind=False)
+
+
+workers = st.lists(
+    st.tuples(
+        st.integers(0, 400), st.integers(1, 12), st.integers(-2 * SECOND, 2 * SECOND), st.sampled_from(Lane)
+    ),
+    max_size=60,
+)
+
+
+@given(workers, st.sampled_from([1, 10, 50]))
+def test_never_more_slots_in_any_second_than_the_pace_whatever_the_clocks_say(
+    asked: list[tuple[int, int, int, Lane]], requests: int
+) -> None:
+    """One sequence, many workers whose clocks are up to two seconds off, each doing what the plan says."""
+    ticks, sequence, slots = NOW, None, list[int]()
+    distance = step(requests)
+    for pause, wanted, skew, lane in asked:
+        ticks += pause * 10
+        now = ticks + skew
+        planned = plan(sequence, now=now, step=distance, wanted=wanted, lane=lane)
+        if isinstance(planned, Take):
+            first = now if planned.behind or sequence is None else sequence + distance
+            slots += [first + distance * number for number in range(planned.count)]
+            sequence = slots[-1]
+            assert planned.count >= 1
+            assert slots[-1] <= now + max(pace.AHEAD[lane], distance)
+    assert slots == sorted(slots)
+    for position, slot in enumerate(slots):
+        assert sum(slot <= other < slot + SECOND for other in slots[position:]) <= requests
+
+
+def test_what_is_learnt_rises_by_a_hundredth_a_second_and_never_over_the_deployments_own() -> None:
+    learnt = Learnt(10.0, NOW)
+    assert rate(0, None, now=NOW) is None
+    assert rate(20, None, now=NOW) == 20
+    assert rate(0, learnt, now=NOW + 2 * SECOND) == 10
+    assert rate(0, learnt, now=NOW + 12 * SECOND) == pytest.approx(11.05, abs=0.01)
+    assert rate(20, learnt, now=NOW + 72 * SECOND) == 20
+    assert rate(0, learnt, now=NOW + 600 * SECOND) is None, "in the end nothing limits it any more"
+    assert rate(0, learnt, now=NOW - SECOND) == 10, "nor does a clock that is behind"
+
+
+@pytest.mark.parametrize(
+    ("current", "handed_out", "accepted", "after"),
+    [
+        (None, 50.0, 0.2, 9.3),
+        (None, 50.0, 0.0, 9.3),
+        (10.0, 9.7, 1.0, 9.02),
+        (10.0, 30.0, 1.0, 9.3),
+        (0.1, 0.1, 0.2, 0.1),
+        (None, 0.0, 1.0, 0.1),
+    ],
+)
+def test_a_cut_goes_to_a_little_less_than_the_platform_takes(
+    current: float | None, handed_out: float, accepted: float, after: float
+) -> None:
+    assert pace.cut(current, handed_out=handed_out, accepted=accepted) == pytest.approx(after, abs=0.01)
+
+
+def test_few_answers_prove_little() -> None:
+    assert share(0, 1, paced=False) == 0.5
+    assert share(0, 1, paced=True) == 0.75
+    assert share(20, 100, paced=True) == pytest.approx(0.22, abs=0.01)
