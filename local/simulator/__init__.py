@@ -7,6 +7,10 @@ pinned by the spec's own bytes.
 ``settings``              what the platform knows and how it behaves, checked
 ``codes``                 the state code table (spec 6.2)
 ``platform``              the pure core: form fields and a time in, an answer and acceptances out
+``timestamps``            which timestamps it has seen: of whom, where and for how long
+``limits``                how many requests it lets in a second
+``handsets``              what arrives on handsets, and what they answer by themselves
+``patterns``              regular expressions that cost no more than the text is long
 ``faults``                which request or push meets which fault; pure too
 ``journal``               every request seen, and what became of it
 ``pushing``               reports and MOs, posted until the customer answers ``0``

@@ -1,14 +1,24 @@
 """``/_sim/…``: steering and inspecting a running simulator over HTTP, with JSON both ways.
 
 ================================  =========================================================================
-``GET  /_sim/messages``           accepted parts in order; ``?after=TOKEN``, ``?limit=N``
+``GET  /_sim/messages``           accepted parts in order; ``?after=TOKEN``, ``?limit=N``; ``?mobile=…``:
+                                  those that arrived on its handset
+``GET  /_sim/wait``               waits for the next text to ``?mobile=…``, ``&timeout=10`` seconds at most,
+                                  and returns it with what matched ``&match=…`` (a regular expression of
+                                  RE2's; its groups, too). Next is what nobody has waited for yet; with
+                                  ``&after=TOKEN``, what came after that. 404 if none came in time
 ``GET  /_sim/requests``           requests seen, decoded fields and all; ``?after=NUMBER``, ``?limit=N``
 ``GET  /_sim/mobiles``            mobile → how often something to it was accepted
 ``GET  /_sim/pushes``             the last tries to deliver pushes, with what was answered
 ``GET  /_sim/state``              counts and addresses
-``GET, POST /_sim/settings``      what ``settings.Settings`` lists; POST changes the given ones
+``GET, POST /_sim/settings``      what ``settings.Settings`` lists; POST changes the given ones from now on:
+                                  ``{"rate": 5, "rate_kind": "bucket", "timestamps_by": ["server"]}``
 ``GET, POST /_sim/faults``        what ``faults`` lists; POST replaces all rules by one or a list
+``GET  /_sim/mos``                MOs that handsets have sent, the last 10,000
 ``POST /_sim/mo``                 ``{"mobile", "content"}``, optionally ``smgRecvDate``
+``GET, POST /_sim/handsets``      what handsets do by themselves, as ``handsets`` says; POST sets one:
+                                  ``{"mobile": "*", "answers": [{"match": "回复R", "content": "R"}]}``,
+                                  ``{"mobile": "13800000860", "off": true}``; with the mobile alone: nothing
 ``POST /_sim/release``            acts on late requests and lets go of held pushes
 ``POST /_sim/connections``        ``{"refused": true, "seconds": 5}``, ``{"refused": false}``
 ``POST /_sim/reset``              forgets all but settings and the next token
@@ -19,17 +29,20 @@ A request that makes no sense is answered 400 with ``{"error": …}`` and change
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from local.simulator.faults import checked_rules
+from local.simulator.patterns import BadPattern, Pattern
 from local.simulator.platform import Message, compact
-from local.simulator.settings import Refused, Seconds
+from local.simulator.settings import Handset, Refused, Seconds
 
 if TYPE_CHECKING:
     from local.simulator.simulator import Simulator
+
+_LONGEST_WAIT = 300.0  # seconds
 
 type _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,6 +64,17 @@ class _MO(_Body):
     smgRecvDate: str | None = None  # noqa: N815 - the spec's name
 
 
+class _Handset(_Body, Handset):
+    mobile: str
+
+
+class _Wait(_Body):
+    mobile: str
+    match: str | None = None
+    timeout: Annotated[float, Field(ge=0, le=_LONGEST_WAIT)] = 10.0
+    after: int | None = None
+
+
 class _Connections(_Body):
     refused: bool
     seconds: Seconds | None = None
@@ -63,6 +87,9 @@ def control_routes(simulator: "Simulator") -> list[web.RouteDef]:
         "messages": control.messages,
         "requests": control.requests,
         "mobiles": control.mobiles,
+        "wait": control.wait,
+        "mos": control.mos,
+        "handsets": control.handsets,
         "pushes": control.pushes,
         "state": control.state,
         "settings": control.settings,
@@ -72,6 +99,7 @@ def control_routes(simulator: "Simulator") -> list[web.RouteDef]:
         "settings": control.change_settings,
         "faults": control.set_faults,
         "mo": control.mo,
+        "handsets": control.set_handset,
         "release": control.release,
         "connections": control.connections,
         "reset": control.reset,
@@ -86,7 +114,7 @@ class _Control:
         self._simulator = simulator
 
     async def messages(self, request: web.Request) -> web.Response:
-        found = self._simulator.messages(**_page(request))
+        found = self._simulator.messages(**_page(request), mobile=request.query.get("mobile"))
         return _answer([message_as_json(message) for message in found])
 
     async def requests(self, request: web.Request) -> web.Response:
@@ -94,6 +122,28 @@ class _Control:
 
     async def mobiles(self, _request: web.Request) -> web.Response:
         return _answer(self._simulator.acceptances())
+
+    async def wait(self, request: web.Request) -> web.Response:
+        wish = _Wait.read(dict(request.query))
+        try:
+            pattern = Pattern(wish.match)
+        except BadPattern as error:
+            raise Refused(f"match: {error}") from None
+        found = await self._simulator.wait_for_text(wish.mobile, pattern, wish.timeout, wish.after)
+        if found is None:
+            return _answer({"error": f"No such text to this mobile within {wish.timeout:g} s."}, status=404)
+        return _answer(found.as_json())
+
+    async def mos(self, _request: web.Request) -> web.Response:
+        return _answer([mo.as_json() for mo in self._simulator.mos])
+
+    async def handsets(self, _request: web.Request) -> web.Response:
+        return _answer(self._simulator.settings()["handsets"])
+
+    async def set_handset(self, request: web.Request) -> web.Response:
+        wish = _Handset.read(await _json(request))
+        self._simulator.set_handset(wish.mobile, Handset.model_validate(wish.model_dump(exclude={"mobile"})))
+        return _answer(self._simulator.settings()["handsets"])
 
     async def pushes(self, _request: web.Request) -> web.Response:
         return _answer([attempt.as_json() for attempt in self._simulator.pusher.attempts])
@@ -150,6 +200,8 @@ def message_as_json(message: Message) -> dict[str, Any]:
         "daily_end_time": message.daily_end_time,
         "segments": message.segments,
         "fee": message.fee,
+        "uid": message.uid,
+        "server": message.server,
         "accepted_at": message.accepted_at.isoformat(),
         "message": message.raw,
     }

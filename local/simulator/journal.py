@@ -18,6 +18,8 @@ class Record:
     received_at: datetime
     method: str
     source: str
+    server: int
+    """Which of the platform's addresses it came to, from 0."""
     fields: Mapping[str, str]
     """The form fields as decoded, ``op`` and ``message`` and whatever else came."""
     fault: str | None = None
@@ -40,6 +42,7 @@ class Record:
             "received_at": self.received_at.isoformat(),
             "method": self.method,
             "source": self.source,
+            "server": self.server,
             "fields": dict(self.fields),
             "fault": self.fault,
             "acted_at": self.acted_at.isoformat() if self.acted_at else None,
@@ -57,10 +60,12 @@ class Journal:
         self.count = 0
         self._records: deque[Record] = deque(maxlen=kept)
 
-    def open(self, received_at: datetime, method: str, source: str, fields: Mapping[str, str]) -> Record:
+    def open(
+        self, received_at: datetime, method: str, source: str, server: int, fields: Mapping[str, str]
+    ) -> Record:
         """Start the next request's record."""
         self.count += 1
-        record = Record(self.count, received_at, method, source, fields)
+        record = Record(self.count, received_at, method, source, server, fields)
         self._records.append(record)
         return record
 

@@ -13,7 +13,7 @@ The spec names the state codes, but not the order in which they are looked for. 
 230         the timestamp is not 18 digits with a real date and time, or too far from the platform's clock
 ----------  ------------------------------ memory ``every`` remembers the timestamp here -----------------
 250, 260    the account, the organisation is disabled
-210         too many requests in the last second
+210         too many requests (``limits``)
 230         the timestamp is remembered already
 300 – 340   mobiles, content, ``atTime``, daily window, in this order
 400         the fee is more than the balance
@@ -23,25 +23,24 @@ The spec names the state codes, but not the order in which they are looked for. 
 
 200 and 240 mean nearly the same in the spec (认证错, 认证失败); so that both can be provoked, 200 stands for an
 unknown account and 240 for a wrong password. 130 (GET) is the HTTP side's business; 1, 350 and 360 come by
-fault alone, since no op of the spec takes tokens.
+fault alone, since no op of the spec takes tokens. ``timestamps`` says for whom and for how long one is remembered.
 """
 
 import hashlib
 import json
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Never
 
 from local.simulator import codes
+from local.simulator.limits import Limiter
 from local.simulator.settings import Memory, Segments, Settings
+from local.simulator.timestamps import Timestamps
 
 MAX_MOBILES = 10_000  # spec 3.1
 MAX_CONTENT_UNITS = 1_000  # spec 3.1
-SINGLE_SEGMENT_UNITS = 70
-LONG_SEGMENT_UNITS = 67  # three units of a long message's segment go to its header
 
 BEIJING = timezone(timedelta(hours=8))
 
@@ -49,8 +48,6 @@ _TIMESTAMP = re.compile(r"[0-9]{18}")
 _MOBILE = re.compile(r"1[0-9]{10}")
 _DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
-
-_RATE_SPAN = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +61,14 @@ class Message:
     at_time: str
     daily_begin_time: str
     daily_end_time: str
+    segments: int
+    """Pieces in which the content goes out."""
     fee: int
+    uid: str
+    server: int
+    """Which of the platform's addresses it came to, from 0."""
     accepted_at: datetime
     raw: str = field(repr=False)
-
-    @property
-    def segments(self) -> int:
-        """Pieces in which the content goes out."""
-        return segments(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +144,13 @@ def utf16_units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def segments(content: str) -> int:
-    """Count the pieces a content goes out in: one up to 70 UTF-16 units, pieces of 67 when it is longer."""
-    units = utf16_units(content)
-    return 1 if units <= SINGLE_SEGMENT_UNITS else -(-units // LONG_SEGMENT_UNITS)
+def segments(content: str, settings: Settings) -> int:
+    """Count the pieces a content goes out in: one up to 70 UTF-16 units, pieces of 67 when it is longer.
+
+    So it is unless ``settings`` have another rule; three units of a long message's piece go to its header.
+    """
+    units = utf16_units(content) + settings.signature
+    return 1 if units <= settings.single_segment else -(-units // settings.long_segment)
 
 
 def reports_of(message: Message, settings: Settings) -> Iterator[Report]:
@@ -160,13 +160,28 @@ def reports_of(message: Message, settings: Settings) -> Iterator[Report]:
     """
     pieces = 1 if settings.segment_reports is Segments.WHOLE else message.segments
     for mobile in message.mobiles:
-        failure = settings.failing_mobiles.get(mobile)
+        failure = _failure(mobile, settings)
         for piece in range(1, pieces + 1):
             spared = settings.segment_reports is Segments.MIXED and piece < pieces
             if failure is None or spared:
                 yield Report(message.token, mobile, settings.delivered_code, success=True)
             else:
                 yield Report(message.token, mobile, failure, success=False)
+
+
+def _failure(mobile: str, settings: Settings) -> str | None:
+    handset = settings.handset(mobile)
+    return handset.code if handset.off else settings.failing_mobiles.get(mobile)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """When, from where and to where a request came."""
+
+    now: datetime
+    source: str
+    server: int
+    connection: object
 
 
 class Platform:
@@ -178,8 +193,8 @@ class Platform:
         self.messages: list[Message] = []
         """Everything accepted, in order of acceptance."""
         self._next_token = self.settings.first_token
-        self._timestamps: set[str] = set()
-        self._let_in: deque[datetime] = deque()
+        self._timestamps = Timestamps()
+        self._limiter = Limiter()
 
     def receive(
         self,
@@ -187,16 +202,21 @@ class Platform:
         now: datetime,
         *,
         source: str = "127.0.0.1",
+        server: int = 0,
+        connection: object = None,
         instead: int | None = None,
     ) -> Outcome:
         """Take one POST's form fields at an aware time ``now`` and do what the spec says.
+
+        ``source`` is the client's address, ``server`` which of the platform's it came to, and ``connection``
+        whatever tells one connection from another.
 
         With ``instead`` the platform answers that state code in place of acting, having looked no further than
         the timestamp's form: the memory ``every`` has then seen the timestamp. (A platform that turns a request
         away before it has looked at it need not be asked at all.)
         """
         try:
-            return self._act(fields, now, source, instead)
+            return self._act(fields, _Arrival(now, source, server, connection), instead)
         except _Refusal as refusal:
             return Outcome(Answer(refusal.code))
 
@@ -216,65 +236,65 @@ class Platform:
         self.messages = []
         self.balance = self.settings.balance
         self._timestamps.clear()
-        self._let_in.clear()
+        self._limiter.forget()
 
-    def _act(self, fields: Mapping[str, str], now: datetime, source: str, instead: int | None) -> Outcome:
+    def clock(self, now: datetime) -> datetime:
+        """Return what the platform's own clock shows at ``now``."""
+        return now + timedelta(seconds=self.settings.clock_ahead)
+
+    def _act(self, fields: Mapping[str, str], arrival: _Arrival, instead: int | None) -> Outcome:
         allowed = self.settings.allowed_sources
-        if allowed is not None and source not in allowed:
+        if allowed is not None and arrival.source not in allowed:
             _refuse(codes.SOURCE_REFUSED)
         op, request = _parsed(fields)
-        timestamp = self._authenticated(request)
-        _check_timestamp(timestamp, now, self.settings.clock_window)
-        known = timestamp in self._timestamps
+        self._authenticate(request)
+        _check_timestamp(request.timestamp, self.clock(arrival.now), self.settings.clock_window)
+        sight = request.timestamp, request.uid, arrival.server, arrival.now, self.settings
+        known = self._timestamps.know(*sight)
         if self.settings.timestamps is Memory.EVERY:
-            self._timestamps.add(timestamp)
+            self._timestamps.remember(*sight)
         if instead is not None:
             _refuse(instead)
-        self._check_standing(now)
+        self._check_standing(arrival)
         if known:
             _refuse(codes.TIMESTAMP_INVALID)
-        outcome = self._logged_in() if op == "login" else self._sent(request, fields["message"], now)
-        self._timestamps.add(timestamp)
+        outcome = self._logged_in() if op == "login" else self._sent(request, fields["message"], arrival)
+        self._timestamps.remember(*sight)
         return outcome
 
-    def _authenticated(self, request: "_Request") -> str:
-        if (request.cid, request.uid) != (self.settings.cid, self.settings.uid):
+    def _authenticate(self, request: "_Request") -> None:
+        users = {**self.settings.other_users, self.settings.uid: self.settings.pwd}
+        if request.cid != self.settings.cid or request.uid not in users:
             _refuse(codes.UNKNOWN_ACCOUNT)
-        if request.pwd != digest(self.settings.pwd, request.timestamp):
+        if request.pwd != digest(users[request.uid], request.timestamp):
             _refuse(codes.AUTHENTICATION_FAILED)
-        return request.timestamp
 
-    def _check_standing(self, now: datetime) -> None:
+    def _check_standing(self, arrival: _Arrival) -> None:
         if self.settings.account_disabled:
             _refuse(codes.ACCOUNT_DISABLED)
         if self.settings.organisation_disabled:
             _refuse(codes.ORGANISATION_DISABLED)
-        if self.settings.rate is not None:
-            self._check_rate(now, self.settings.rate)
-
-    def _check_rate(self, now: datetime, rate: float) -> None:
-        while self._let_in and self._let_in[0] <= now - _RATE_SPAN:
-            self._let_in.popleft()
-        if len(self._let_in) >= rate:
+        if not self._limiter.lets_in(arrival.now, arrival.connection, self.settings):
             _refuse(codes.TOO_FREQUENT)
-        self._let_in.append(now)
 
     def _logged_in(self) -> Outcome:
         balances = {"smBalance": self.balance, "mmBalance": self.settings.mm_balance}
         return Outcome(Answer(codes.SUCCESS, balances))
 
-    def _sent(self, request: "_Request", raw: str, now: datetime) -> Outcome:
+    def _sent(self, request: "_Request", raw: str, arrival: _Arrival) -> Outcome:
         _check_mobiles(request.mobiles, self.settings.refused_mobiles)
         if not 1 <= utf16_units(request.content) <= MAX_CONTENT_UNITS:
             _refuse(codes.CONTENT_LENGTH_WRONG)
+        now = self.clock(arrival.now)
         _check_at_time(request.at_time, now if self.settings.past_at_time_refused else None)
         _check_daily_times(request.daily_begin_time, request.daily_end_time)
-        fee = len(request.mobiles) * segments(request.content)
-        if fee > self.balance:
+        if len(request.mobiles) * segments(request.content, self.settings) > self.balance:
             _refuse(codes.BALANCE_SHORT)
-        return self._accepted(request, raw, fee, now)
+        return self._accepted(request, raw, arrival)
 
-    def _accepted(self, request: "_Request", raw: str, fee: int, now: datetime) -> Outcome:
+    def _accepted(self, request: "_Request", raw: str, arrival: _Arrival) -> Outcome:
+        pieces = segments(request.content, self.settings)
+        fee = len(request.mobiles) * pieces
         message = Message(
             token=self._next_token,
             timestamp=request.timestamp,
@@ -283,8 +303,11 @@ class Platform:
             at_time=request.at_time,
             daily_begin_time=request.daily_begin_time,
             daily_end_time=request.daily_end_time,
+            segments=pieces,
             fee=fee,
-            accepted_at=now,
+            uid=request.uid,
+            server=arrival.server,
+            accepted_at=arrival.now,
             raw=raw,
         )
         self._next_token += 1

@@ -17,9 +17,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from local.simulator.faults import Rule, checked_rules
+from local.simulator.handsets import Found
 from local.simulator.journal import Record
-from local.simulator.platform import Message
-from local.simulator.settings import Settings, checked_settings
+from local.simulator.patterns import Pattern
+from local.simulator.platform import MO, Message
+from local.simulator.settings import Handset, Settings, checked_settings
 from local.simulator.simulator import Simulator
 
 _CALL_TIMEOUT = 30.0  # seconds; every call is short, so more than this is a defect
@@ -28,8 +30,8 @@ _CALL_TIMEOUT = 30.0  # seconds; every call is short, so more than this is a def
 class RunningSimulator:
     """Safe to call from any thread. Make it with :func:`running_simulator`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._simulator = Simulator(settings)
+    def __init__(self, settings: Settings, servers: int = 1) -> None:
+        self._simulator = Simulator(settings, servers=servers)
         self._loop: Future[asyncio.AbstractEventLoop] = Future()
         self._told_to_stop = asyncio.Event()
         self._thread: threading.Thread | None = None
@@ -61,8 +63,13 @@ class RunningSimulator:
 
     @property
     def url(self) -> str:
-        """The service's address, to be handed to a client."""
+        """The service's address, to be handed to a client; of several servers the first's."""
         return self._simulator.url
+
+    @property
+    def urls(self) -> list[str]:
+        """The addresses of all servers."""
+        return self._simulator.urls
 
     @property
     def control_url(self) -> str:
@@ -72,6 +79,22 @@ class RunningSimulator:
     def messages(self, after: int = 0, limit: int | None = None) -> list[Message]:
         """Return accepted parts in order; those with a token greater than ``after``."""
         return self._call(lambda: self._simulator.messages(after, limit))
+
+    def wait_for_text(
+        self, mobile: str, match: str | None = None, seconds: float = 10.0, after: int | None = None
+    ) -> Found | None:
+        """Return the next text to a mobile that matches, as ``GET /_sim/wait`` does. Raises ``BadPattern``."""
+        pattern = Pattern(match)
+        return self._await(self._simulator.wait_for_text(mobile, pattern, seconds, after), seconds)
+
+    def handset(self, mobile: str, **does: Any) -> None:
+        """Let a handset do this by itself, as ``settings.Handset`` lists it. Raises pydantic's error."""
+        handset = Handset.model_validate(does)
+        self._call(lambda: self._simulator.set_handset(mobile, handset))
+
+    def mos(self) -> list[MO]:
+        """Return what handsets have sent."""
+        return self._call(lambda: [*self._simulator.mos])
 
     def requests(self, after: int = 0, limit: int | None = None) -> list[Record]:
         """Return the requests seen, in order of arrival; those with a number greater than ``after``."""
@@ -136,14 +159,17 @@ class RunningSimulator:
 
         return self._await(call())
 
-    def _await[T](self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop.result(0)).result(_CALL_TIMEOUT)
+    def _await[T](self, work: Coroutine[Any, Any, T], seconds: float = 0.0) -> T:
+        done = asyncio.run_coroutine_threadsafe(work, self._loop.result(0))
+        return done.result(_CALL_TIMEOUT + seconds)
 
 
 @contextmanager
-def running_simulator(*, port: int = 0, control_port: int = 0, **settings: Any) -> Iterator[RunningSimulator]:
+def running_simulator(
+    *, port: int = 0, control_port: int = 0, servers: int = 1, **settings: Any
+) -> Iterator[RunningSimulator]:
     """Run a simulator while the block lasts, with ``settings`` as in ``settings.Settings``; port 0: a free one."""
-    simulator = RunningSimulator(checked_settings(**settings))
+    simulator = RunningSimulator(checked_settings(**settings), servers)
     try:
         simulator.start(port, control_port)
         yield simulator

@@ -46,6 +46,8 @@ class _Exchange:
     http: web.Request
     fields: Mapping[str, str]
     record: Record
+    server: int
+    connection: object
 
     def concerns(self, mobile: str) -> bool:
         # a quote inside a JSON string is escaped, so this finds whole strings only
@@ -63,6 +65,7 @@ class Service:
         pusher: Pusher,
         doors: Doors,
         clock: Callable[[], datetime],
+        arrived: Callable[[Message], None],
     ) -> None:
         self._platform = platform
         self._faults = faults
@@ -70,6 +73,7 @@ class Service:
         self._pusher = pusher
         self._doors = doors
         self._clock = clock
+        self._arrived = arrived
         self._late: list[_Exchange] = []
 
     @property
@@ -77,11 +81,13 @@ class Service:
         """Requests whose clients have been let down and which the platform has yet to act on."""
         return len(self._late)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request, or do to it what a fault says."""
+    async def handle(self, request: web.Request, server: int) -> web.StreamResponse:
+        """Answer one request to the platform's ``server``, or do to it what a fault says."""
         fields = await _form_fields(request)
-        record = self._journal.open(self._clock(), request.method, request.remote or "", fields)
-        exchange = _Exchange(request, fields, record)
+        record = self._journal.open(self._clock(), request.method, request.remote or "", server, fields)
+        # the client's port tells connections apart: no two that are open have the same
+        connection = request.transport.get_extra_info("peername") if request.transport else None
+        exchange = _Exchange(request, fields, record, server, connection)
         if self._doors.shut:
             record.fault = "refuse"
             return _drop(exchange)
@@ -119,10 +125,19 @@ class Service:
 
     def _receive(self, exchange: _Exchange, instead: int | None = None) -> Outcome:
         now, record = self._clock(), exchange.record
-        outcome = self._platform.receive(exchange.fields, now, source=record.source, instead=instead)
+        outcome = self._platform.receive(
+            exchange.fields,
+            now,
+            source=record.source,
+            server=exchange.server,
+            connection=exchange.connection,
+            instead=instead,
+        )
         record.outcome = outcome.answer.state_code
         record.acted_at = now if instead is None else None
-        record.token = outcome.accepted.token if outcome.accepted else None
+        if outcome.accepted is not None:
+            record.token = outcome.accepted.token
+            self._arrived(outcome.accepted)
         return outcome
 
     async def _carry_out(self, fault: RequestFault, exchange: _Exchange) -> web.StreamResponse:

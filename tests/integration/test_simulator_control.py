@@ -1,6 +1,8 @@
 """``/_sim/…`` as any HTTP client in any language sees it."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ def base(sim: RunningSimulator) -> str:
     return sim.url.removesuffix("/webservice/http/service") + "/_sim"
 
 
-def get(sim: RunningSimulator, name: str, **query: int) -> Any:
+def get(sim: RunningSimulator, name: str, **query: int | str) -> Any:
     return requests.get(f"{base(sim)}/{name}", params=query, timeout=5).json()
 
 
@@ -45,6 +47,8 @@ def test_accepted_parts_are_listed_with_the_request_as_it_came(sim: RunningSimul
         "daily_end_time": "",
         "segments": 1,
         "fee": 1,
+        "uid": "test",
+        "server": 0,
         "message": fields["message"],
     }
 
@@ -84,7 +88,8 @@ def test_acceptances_are_counted_by_mobile(sim: RunningSimulator) -> None:
 
 
 def test_settings_are_shown_without_passwords_and_changed_one_by_one(sim: RunningSimulator) -> None:
-    shown = get(sim, "settings")
+    shown = tell(sim, "settings", {"other_users": {"second": "hush-hush"}}).json()
+    assert shown["other_users"] == ["second"]
     assert "pwd" not in shown
     assert "push_pwd" not in shown
     assert tell(sim, "settings", {"balance": 0, "mm_balance": 7}).json()["mm_balance"] == 7
@@ -120,6 +125,123 @@ def test_faults_are_set_listed_with_their_counts_and_cleared(sim: RunningSimulat
         "applied": {"code": 1},
     }
     assert tell(sim, "faults", []).json() == {"rules": [], "applied": {"code": 1}}
+
+
+def wait(sim: RunningSimulator, **query: int | str) -> requests.Response:
+    return requests.get(f"{base(sim)}/wait", params={"mobile": ANY_MOBILE, **query}, timeout=20)
+
+
+def test_a_text_is_waited_for_and_returned_with_what_matched(sim: RunningSimulator) -> None:
+    with ThreadPoolExecutor(1) as background:
+        waiting = background.submit(wait, sim, match=r"code (\d{6})", timeout=15)
+        post(sim.url, mobiles=["18930612517"], content="code 111111")
+        post(sim.url, content="hello")
+        assert not waiting.done()
+        post(sim.url, content="your code 222222, and 333333")
+        found = waiting.result(10)
+    assert found.status_code == 200
+    text = found.json()
+    assert text.pop("accepted_at").endswith("+00:00")
+    assert text == {
+        "token": 378,
+        "mobile": ANY_MOBILE,
+        "content": "your code 222222, and 333333",
+        "match": "code 222222",
+        "groups": ["222222"],
+        "timestamp": sim.messages()[2].timestamp,
+    }
+
+
+def test_texts_that_are_there_already_are_found_at_once_one_after_the_other(sim: RunningSimulator) -> None:
+    for content in ("code 111111", "code 222222"):
+        post(sim.url, content=content)
+    found = [wait(sim, match=r"\d{6}", timeout=0) for _ in range(3)]
+    assert [each.status_code for each in found] == [200, 200, 404]
+    assert [each.json()["match"] for each in found[:2]] == ["111111", "222222"]
+    assert found[2].json() == {"error": "No such text to this mobile within 0 s."}
+    assert [wait(sim, timeout=0, after=376).json()["match"] for _ in range(2)] == ["code 222222"] * 2
+
+
+def test_waiting_ends_after_its_time_without_a_text(sim: RunningSimulator) -> None:
+    post(sim.url, content="nothing in it")
+    started = time.monotonic()
+    assert wait(sim, match=r"\d", timeout="0.2").status_code == 404
+    assert 0.2 <= time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"match": "("}, "match"),
+        ({"match": r"(\w)\1"}, "match"),
+        ({"match": "x" * 501}, "match"),
+        ({"timeout": "soon"}, "timeout"),
+        ({"timeout": "-1"}, "timeout"),
+        ({"timeout": "301"}, "timeout"),
+        ({"timeout": "nan"}, "timeout"),
+        ({"after": "x"}, "after"),
+        ({"pattern": "x"}, "pattern"),
+    ],
+)
+def test_waiting_for_what_makes_no_sense_is_refused_with_a_sentence(
+    sim: RunningSimulator, query: dict[str, str], named: str
+) -> None:
+    response = wait(sim, **query)
+    assert response.status_code == 400
+    assert response.json()["error"].startswith(named)
+
+
+def test_waiting_without_a_mobile_is_refused(sim: RunningSimulator) -> None:
+    response = requests.get(f"{base(sim)}/wait", timeout=5)
+    assert (response.status_code, response.json()) == (400, {"error": "mobile: Field required"})
+
+
+def test_a_pattern_that_would_run_for_ever_elsewhere_holds_nobody_up(sim: RunningSimulator) -> None:
+    post(sim.url, content="a" * 1_000)
+    started = time.monotonic()
+    assert wait(sim, match="(a|a)*(a*)*b", timeout="0.1").status_code == 404
+    assert time.monotonic() - started < 2
+
+
+def test_messages_of_one_mobile_are_listed(sim: RunningSimulator) -> None:
+    post(sim.url, mobiles=["18930612517"])
+    for _ in range(3):
+        post(sim.url, mobiles=[ANY_MOBILE, "18930612517"])
+    assert [each["token"] for each in get(sim, "messages", mobile=ANY_MOBILE, after=377, limit=1)] == [378]
+    assert len(get(sim, "messages", mobile="18930612517")) == 4
+
+
+def test_a_handset_is_told_what_to_do_and_to_stop_it(sim: RunningSimulator) -> None:
+    rule = {"match": "回复R", "content": "R", "seconds": 0.0}
+    assert tell(sim, "handsets", {"mobile": "*", "answers": [rule]}).status_code == 200
+    tell(sim, "handsets", {"mobile": ANY_MOBILE, "off": True}).raise_for_status()
+    assert get(sim, "handsets") == {
+        "*": {"off": False, "code": "EXPIRED", "answers": [rule]},
+        ANY_MOBILE: {"off": True, "code": "EXPIRED", "answers": []},
+    }
+    tell(sim, "reset").raise_for_status()
+    assert [*tell(sim, "handsets", {"mobile": ANY_MOBILE}).json()] == ["*"]
+    post(sim.url, content="特价，拒收请回复R")
+    sim.wait_until(lambda sim: sim.mos())
+    (mo,) = get(sim, "mos")
+    assert (mo["mobile"], mo["content"]) == (ANY_MOBILE, "R")
+    assert tell(sim, "handsets", {"mobile": "*"}).json() == {}
+
+
+def test_the_pace_is_changed_while_it_runs(sim: RunningSimulator) -> None:
+    def let_in() -> int:
+        return [state_code(post(sim.url)) for _ in range(5)].count(0)
+
+    assert let_in() == 5
+    tell(sim, "settings", {"rate": 0.01, "rate_kind": "bucket", "rate_burst": 3}).raise_for_status()
+    assert let_in() == 3
+    tell(sim, "settings", {"rate_kind": "connection"}).raise_for_status()
+    with requests.Session() as kept:
+        fields = [plain_client.form("login", plain_client.signed()) for _ in range(2)]
+        answers = [state_code(kept.post(sim.url, data=each, timeout=5)) for each in fields]
+    assert (answers, let_in()) == ([0, 210], 5)  # a plain post has a connection of its own
+    tell(sim, "settings", {"rate": None}).raise_for_status()
+    assert let_in() == 5
 
 
 def test_late_requests_are_released(sim: RunningSimulator) -> None:
@@ -165,6 +287,17 @@ def test_a_reset_forgets_all_but_settings_and_the_next_token(sim: RunningSimulat
         ("faults", {"do": "explode"}),
         ("faults", {"do": "cut", "chance": "often"}),
         ("mo", {"mobile": "13500000000"}),
+        ("handsets", {"off": True}),
+        ("handsets", {"mobile": "*", "answers": [{"content": ""}]}),
+        ("handsets", {"mobile": "*", "answers": [{"match": "(", "content": "R"}]}),
+        ("settings", {"timestamps_by": ["moon"]}),
+        ("settings", {"timestamps_for": -1}),
+        ("settings", {"timestamps_for": 1e300}),
+        ("settings", {"clock_ahead": 1e300}),
+        ("settings", {"rate": 0}),
+        ("settings", {"rate_kind": "often"}),
+        ("settings", {"single_segment": 0}),
+        ("settings", {"other_users": {"second": ["hush-hush"]}}),
         ("connections", {}),
     ],
 )

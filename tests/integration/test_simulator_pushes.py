@@ -64,6 +64,50 @@ def test_an_mo_carries_the_gateways_time_in_beijing(sim: RunningSimulator, custo
     assert abs((datetime.now(received.tzinfo) - received).total_seconds()) < 60
 
 
+def test_an_mo_carries_the_platforms_own_time(sim: RunningSimulator, customer: Receiver) -> None:
+    sim.change(clock_ahead=3_600)
+    sim.mo(ANY_MOBILE, "你好吗")
+    delivered(sim, mos=1)
+    received = datetime.strptime(customer.entries[0]["smgRecvDate"] + "+0800", "%Y-%m-%d %H:%M:%S%z")
+    assert 3_500 < (received - datetime.now(received.tzinfo)).total_seconds() < 3_660
+
+
+def test_a_handset_that_answers_pushes_its_mo_after_its_time(sim: RunningSimulator, customer: Receiver) -> None:
+    sim.handset("*", answers=[{"match": "退订", "content": "TD", "seconds": 0.05}])
+    for mobile, content in ((ANY_MOBILE, "特价，退订回TD"), ("18930612517", "验证码 123456")):
+        post(sim.url, mobiles=[mobile], content=content)
+    delivered(sim, reports=2, mos=1)
+    (mo,) = [entry for push in customer.pushes if push.kind == "mo" for entry in push.entries]
+    assert (mo["mobile"], mo["content"]) == (ANY_MOBILE, "TD")
+
+
+def test_answers_to_texts_of_before_a_reset_never_come(sim: RunningSimulator, customer: Receiver) -> None:
+    sim.handset("*", answers=[{"content": "late", "seconds": 0.2}, {"content": "never"}])
+    post(sim.url)
+    sim.reset()
+    sim.handset("*", answers=[{"content": "soon", "seconds": 0.2}])
+    post(sim.url)
+    sim.wait_until(lambda sim: sim.mos())
+    assert [mo.content for mo in sim.mos()] == ["soon"]
+
+
+def test_a_handset_that_is_off_makes_its_reports_fail_until_it_is_on(
+    sim: RunningSimulator, customer: Receiver
+) -> None:
+    sim.handset(ANY_MOBILE, off=True)
+    post(sim.url)
+    delivered(sim, reports=1)
+    assert sim.wait_for_text(ANY_MOBILE, seconds=0) is None
+    sim.handset(ANY_MOBILE)
+    post(sim.url, content="again")
+    delivered(sim, reports=2)
+    found = sim.wait_for_text(ANY_MOBILE, "a.a")
+    assert found is not None
+    assert found.match == "aga"
+    outcomes = [(entry["resultCode"], entry["success"]) for entry in customer.entries]
+    assert outcomes == [("EXPIRED", False), ("DELIVER", True)]
+
+
 def test_pushes_hold_no_more_than_a_batch(sim: RunningSimulator, customer: Receiver) -> None:
     mobiles = [f"13{number:09d}" for number in range(1_050)]
     post(sim.url, mobiles=mobiles)

@@ -149,6 +149,32 @@ def test_it_listens_on_loopback_alone(sim: RunningSimulator) -> None:
         socket.create_connection(("127.0.0.2", port), timeout=2)
 
 
+def test_an_outage_closes_all_servers_of_a_platform_and_its_end_opens_all() -> None:
+    with running_simulator(servers=2) as sim:
+        sim.refuse_connections()
+        for url in sim.urls:
+            with pytest.raises(requests.exceptions.ConnectionError, match="refused"):
+                post(url)
+        sim.accept_connections()
+        assert [state_code(post(url)) for url in sim.urls] == [0, 0]
+
+
+def test_an_outage_that_is_ended_twice_is_ended_once() -> None:
+    with running_simulator(servers=2) as sim:
+        sim.refuse_connections(0.0)
+        sim.accept_connections()
+        sim.wait_until(lambda sim: not sim.state()["refusing_connections"])
+        sim.accept_connections()
+        assert [state_code(post(url)) for url in sim.urls] == [0, 0]
+
+
+def test_a_requests_record_tells_which_server_it_came_to() -> None:
+    with running_simulator(servers=2) as sim:
+        for url in reversed(sim.urls):
+            post(url)
+        assert [record.server for record in sim.requests()] == [1, 0]
+
+
 def arrived(sim: RunningSimulator) -> None:
     """Wait for the first request; a client that hangs up early may be faster than the server."""
     sim.wait_until(lambda sim: sim.requests())
