@@ -29,13 +29,19 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> None:  # 
     """Check the account once."""
     checked = _check().run()
     _measure(checked)
-    answer = checked.answer
-    code = answer.state_code if answer else None
-    told = {"code": code, "words": checked.words, "paused": checked.paused, "lifted": checked.lifted}
+    told = _told(checked)
     if checked.good:
         logger.info("login", extra=told)
     else:
         logger.warning("login failed", extra=told)
+
+
+def _told(checked: Checked) -> dict[str, Any]:
+    about = {"paused": checked.paused, "lifted": checked.lifted}
+    if checked.unanswered:
+        return {"no_answer": checked.unanswered.reason, "words": str(checked.unanswered), **about}
+    answer = checked.answer
+    return {"code": answer and answer.state_code, "words": answer and answer.message, **about}
 
 
 def _measure(checked: Checked) -> None:

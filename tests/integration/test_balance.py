@@ -34,7 +34,7 @@ class Silence:
     address = "silent"
 
     def ask(self, *_: object) -> Any:
-        raise NoAnswer("timed out", Unanswered.TIMED_OUT)
+        raise NoAnswer("The platform's name was not found.", Unanswered.NAME_NOT_FOUND, left=False)
 
 
 def check(world: World, platform: Any = None) -> tuple[dict[str, float], list[dict[str, Any]]]:
@@ -84,11 +84,11 @@ def test_a_failed_login_leaves_the_balances_with_the_time_at_which_they_were_tru
     assert (line["level"], line["message"], line["code"]) == ("WARNING", "login failed", 250)
 
 
-def test_no_answer_is_a_failed_login(world: World) -> None:
+def test_no_answer_is_a_failed_login_and_the_log_says_why(world: World) -> None:
     measured, [line] = check(world, Silence())
     assert measured == {"LoginFailed": 1, "AccountPaused": 0}
-    assert line["words"] == "timed out"
-    assert "code" not in line  # there was none; Powertools leaves out what is None
+    assert (line["no_answer"], line["words"]) == ("name not found", "The platform's name was not found.")
+    assert "code" not in line
 
 
 def test_a_login_shares_no_timestamp_with_a_send(world: World) -> None:

@@ -20,15 +20,12 @@ _PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check has found: the answer, ``None`` if there was none, and whether it ended a pause.
-
-    ``words`` are the platform's, or say why there was no answer.
-    """
+    """What a check has found: the answer, or why there was none, and whether it ended a pause."""
 
     answer: Answer | None
     paused: Trouble | None
     lifted: bool
-    words: str = ""
+    unanswered: NoAnswer | None = None
 
     @property
     def good(self) -> bool:
@@ -65,14 +62,14 @@ class AccountCheck:
         asked_at, account = self._slots.clock(), slot.seen
         try:
             answer = self._platform.ask(Login(), credentials, beijing.timestamp(slot.tick))
-        except NoAnswer as reason:
-            return Checked(None, account.pause_reason, lifted=False, words=str(reason))
+        except NoAnswer as unanswered:
+            return Checked(None, account.pause_reason, lifted=False, unanswered=unanswered)
         if answer.state_code == SUCCESS:
             self._note(credentials.cid, answer, account, asked_at)
         lifted = lifts(account, answer) and self._accounts.clear(
             credentials.cid, credentials.version, asked_at=asked_at
         )
-        return Checked(answer, None if lifted else account.pause_reason, lifted, words=answer.message)
+        return Checked(answer, None if lifted else account.pause_reason, lifted)
 
     def _slot(self, cid: str) -> Slot:
         """Take a slot as any request does; a login counts for the platform's limit, too."""
