@@ -3,6 +3,7 @@
 Nothing else is printed on stdout, since a shell runs it.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from local import environment, records
 from local.processes import Failed
+from local.records import Record
+from local.stack import Clients
 
 _OWN_AWS = records.ROOT / ".venv" / "tools" / "awscli" / "bin" / "aws"
 _TOOLS = records.ROOT / "local" / "bin"  # runs the above
@@ -22,8 +25,19 @@ def main() -> None:
     running = [record for record in records.recorded().values() if record.up]
     if not running:
         raise Failed("No local stack is up; `make up` starts one.")
+    [stack, *_] = running
+    if stack.ended:
+        raise Failed(f"The local stack's {' and '.join(stack.ended)} ended: `make down`, then `make up`.")
+    exports = {**stack.exports, **_push_account(stack)}
     tools = None if _aws_is_enough() else _commands()
-    print(environment.exports(running[0].exports, environment.AS_STARTED, tools=tools))
+    print(environment.exports(exports, environment.AS_STARTED, tools=tools))
+
+
+def _push_account(stack: Record) -> dict[str, str]:
+    """Return what pushes have to carry now: the password may have been changed since the stack came up."""
+    secret = Clients(stack.exports).secrets.get_secret_value(SecretId=stack.outputs["PushSecretArn"])
+    account = json.loads(secret["SecretString"])
+    return {"PUSH_UID": account["uid"], "PUSH_PWD": account["pwd"]}
 
 
 def _aws_is_enough() -> bool:

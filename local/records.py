@@ -26,13 +26,14 @@ def stacks_folder() -> Path:
 class Record:
     """A stack as it is written down. One that outlives the process which started it has no ``owner``.
 
-    ``exports`` are the variables that ``make env`` prints; none before the stack is up.
+    ``exports`` are the variables that ``make env`` prints, ``outputs`` the deployed stack's; none before it is up.
     """
 
     name: str
     owner: Process | None
     processes: tuple[Process, ...]
     exports: Mapping[str, str]
+    outputs: Mapping[str, str]
 
     def write(self, folder: Path) -> None:
         """Write it into the stack's folder, in one piece."""
@@ -47,9 +48,9 @@ class Record:
             fields = json.loads(path.read_text("utf-8"))
             owner = Process(**fields["owner"]) if fields["owner"] else None
             processes = tuple(Process(**each) for each in fields["processes"])
-            return cls(fields["name"], owner, processes, fields["exports"])
+            return cls(fields["name"], owner, processes, fields["exports"], fields["outputs"])
         except (ValueError, KeyError, TypeError):
-            return cls(path.parent.name, None, (), {})
+            return cls(path.parent.name, None, (), {}, {})
 
     @property
     def at_work(self) -> bool:

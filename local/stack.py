@@ -359,6 +359,7 @@ class EmulatedStack:
             owner=None if self._kept else Process.current(),
             processes=tuple(self._processes),
             exports=self._exports,
+            outputs=self.outputs,
         ).write(self.folder)
 
 

@@ -26,10 +26,7 @@ def main() -> None:
         with EmulatedStack(NAME, platform_url=url, say=tell.step) as stack:
             _start_platform(tell, stack, port, control_port, control)
             _show(tell, stack)
-            push = stack.push_credentials()
-            stack.keep(
-                STACK=NAME, CONTROL=control, PUSH=stack.push_url, PUSH_UID=push["uid"], PUSH_PWD=push["pwd"]
-            )
+            stack.keep(STACK=NAME, CONTROL=control, PUSH=stack.push_url)
 
 
 def _only_one() -> None:

@@ -35,7 +35,7 @@ _MARKER = re.compile(
     r"^ *<!-- (?P<kind>not run|run first|in the background|excerpt|goes on from)(?:: (?P<value>.+))? -->\s*$"
 )
 _PATIENCE = 45.0  # seconds: a reader looks again when a row is not there yet …
-_IMPATIENCE = 5.0  # … but not so long once something has gone wrong
+_PATIENCE_WORN = 0.1  # … and shrinks each time that it never comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Outcome:
 class Shell:
     """A bash that keeps what earlier blocks have set. A command that fails anywhere in a block fails the block."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], setup: str) -> None:
         self._folder = folder
         self._process = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],
@@ -161,6 +161,7 @@ class Shell:
             text=True,
         )
         self._tell("set -E -o pipefail")
+        self._tell(setup)
 
     def run(self, text: str) -> Outcome:
         """Run a block to its end."""
@@ -233,12 +234,15 @@ for line in sys.stdin:
 
 
 class Reader:
-    """Somebody who reads a page at a terminal: a shell, a Python beside it, programs in the background."""
+    """Somebody who reads a page at a terminal: a shell, a Python beside it, programs in the background.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    ``setup`` is what the shell is told before all else.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], setup: str = "") -> None:
         folder.mkdir()
         self._folder = folder
-        self._shell = Shell(folder, environment)
+        self._shell = Shell(folder, environment, setup)
         self._python: Python | None = None
         self._background: list[Process] = []
         self._ports: dict[str, str] = {}
@@ -260,7 +264,7 @@ class Reader:
 
         with suppress(Failed):
             wait_until(well, str(block), seconds=self._patience, pause=0.5)
-        self._patience = _IMPATIENCE if wrong else self._patience
+        self._patience *= _PATIENCE_WORN if wrong else 1.0
         return wrong or None
 
     def close(self) -> None:

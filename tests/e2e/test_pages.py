@@ -1,20 +1,53 @@
 """Every block of shell and Python of every page does what the page says, on a fresh local stack.
 
 The English pages are run, as a reader would: ``make up``, then page after page, each in a shell of its own. The
-Chinese pages have the same blocks (``unit/test_pages.py``). What is not run says why, and is listed as skipped.
+Chinese ones have the same blocks (see ``unit/test_pages.py``). What is not run says why, and is listed as skipped.
 """
 
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local.records import ROOT
 from tests.pages import Block, Page, Reader, pages, read
 
 ENGLISH = {page.name: page for page in map(read, pages()) if not page.name.endswith(".zh-CN.md")}
 PROGRAMS = [block for page in ENGLISH.values() for block in page.programs]
 FIRST = [block for block in PROGRAMS if block.marker[0] == "run first"]
+
+
+class QuickAws:
+    """The AWS CLI that ``make env`` lends, for many calls: see ``quick_aws.py``."""
+
+    _PROGRAM = ROOT / "tests" / "quick_aws.py"
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="aws")  # a socket's path has to be short
+        self._socket = Path(self._folder.name) / "socket"
+        self._server = subprocess.Popen(
+            [ROOT / ".venv" / "tools" / "awscli" / "bin" / "python", self._PROGRAM, "serve", self._socket],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._server.stdout is not None
+        assert self._server.stdout.readline() == "listening\n"
+
+    @property
+    def as_a_shell_function(self) -> str:
+        """A line of shell that makes ``aws`` call it, as ``local/bin/aws`` would."""
+        call = f"{sys.executable} -S -E {self._PROGRAM} call {self._socket}"
+        return f'aws() {{ {call} ${{AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"}} "$@"; }}'
+
+    def close(self) -> None:
+        """End it."""
+        self._server.communicate(timeout=20)
+        self._folder.cleanup()
 
 
 class Library:
@@ -25,9 +58,11 @@ class Library:
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))},
             "KUAIXINTONG_STACKS": str(folder / "stacks"),  # not the user's own, which may be up
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",  # until the page leads to the local stack, nowhere
             "SAM_CLI_TELEMETRY": "0",
             "__SAM_CLI_APP_DIR": str(folder / "sam"),
         }
+        self._aws = QuickAws()
         self._wrong: dict[Block, str | None] = {}
         self._readers: dict[str, Reader] = {}
 
@@ -44,6 +79,7 @@ class Library:
         self._readers.clear()
         wrong = self._reader("afterwards").does(Block("make down", 0, "sh", "make down\n"))
         self._readers["afterwards"].close()
+        self._aws.close()
         assert wrong is None, wrong
 
     def _read(self, page: Page, last: Block) -> None:
@@ -56,7 +92,9 @@ class Library:
 
     def _reader(self, name: str) -> Reader:
         if name not in self._readers:
-            self._readers[name] = Reader(self._folder / name.replace("/", "-"), self._environment)
+            self._readers[name] = Reader(
+                self._folder / name.replace("/", "-"), self._environment, self._aws.as_a_shell_function
+            )
         return self._readers[name]
 
 

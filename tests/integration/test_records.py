@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ class Place:
             name, SLEEPER, log=self.folder / name / "log", env=os.environ, cwd=self.folder / name
         )
         self.running[name] = process
-        Record(name, owner, (process,), exports or {}).write(self.folder / name)
+        Record(name, owner, (process,), exports or {}, {}).write(self.folder / name)
         return process
 
     @property
@@ -79,7 +81,7 @@ def test_what_a_killed_run_left_behind_is_cleared_and_what_was_kept_stays(place:
 def test_after_a_reboot_the_kept_stack_is_up_no_more_and_its_ids_are_left_alone(place: Place) -> None:
     process = place.stack("kept", None)
     before_the_reboot = replace(process, began=f"another-boot+{process.began.partition('+')[2]}")
-    Record("kept", None, (before_the_reboot,), EXPORTS).write(place.folder / "kept")
+    Record("kept", None, (before_the_reboot,), EXPORTS, {}).write(place.folder / "kept")
     up._only_one()  # does not say that one is up
     with pytest.raises(Failed, match="No local stack is up; `make up` starts one"):
         env.main()
@@ -105,7 +107,7 @@ def test_make_up_says_which_stack_is_up(place: Place) -> None:
 
 def test_make_up_says_what_of_a_stack_has_ended(place: Place) -> None:
     process = place.stack("local-1", None)
-    Record("local-1", None, (process, replace(dead(), name="simulator")), {}).write(place.folder / "local-1")
+    Record("local-1", None, (process, replace(dead(), name="simulator")), {}, {}).write(place.folder / "local-1")
     with pytest.raises(Failed, match="local-1 is up, but its simulator ended: `make down`, then `make up`"):
         up.main()
 
@@ -193,11 +195,24 @@ def test_make_env_leads_there_whatever_the_shell_knew_before() -> None:
     }
 
 
-def test_make_env_prints_what_the_stack_was_kept_with(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_make_env_prints_what_the_stack_was_kept_with(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = {"PUSH_UID": "local", "PUSH_PWD": "changed"}
+    monkeypatch.setattr(env, "_push_account", lambda _stack: account)  # asks the stack itself; pages.py does it
     place.stack("local-1", None, exports=EXPORTS)
     place.stack("demo-2", Process.current())
     env.main()
-    assert in_a_shell(capsys.readouterr().out, {}, [*EXPORTS]) == EXPORTS
+    assert in_a_shell(capsys.readouterr().out, {}, [*EXPORTS, *account]) == EXPORTS | account
+
+
+def test_make_env_says_what_of_the_stack_has_ended(place: Place) -> None:
+    process = place.stack("local-1", None)
+    Record("local-1", None, (process, replace(dead(), name="simulator")), EXPORTS, {}).write(
+        place.folder / "local-1"
+    )
+    with pytest.raises(Failed, match="The local stack's simulator ended: `make down`, then `make up`"):
+        env.main()
 
 
 @pytest.mark.parametrize(
@@ -222,6 +237,41 @@ def test_an_aws_that_does_not_heed_the_endpoint_is_not_enough(
 def test_no_aws_at_all_is_not_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not env._aws_is_enough()
+
+
+def test_the_projects_own_aws_heeds_the_endpoint_for_sqs_too(one_queue: str) -> None:
+    done = subprocess.run(
+        [records.ROOT / "local" / "bin" / "aws", "sqs", "list-queues"],
+        env={**os.environ, "AWS_ENDPOINT_URL": one_queue},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout) == {"QueueUrls": ["http://here/queue"]}
+
+
+@pytest.fixture
+def one_queue() -> Iterator[str]:
+    """A server that knows of one queue, whatever it is asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"QueueUrls": ["http://here/queue"]}')
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 HOSTILE = {
