@@ -1,10 +1,12 @@
 """The options around the network: what they make, that they cost nothing when off, and whom they let through."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cloudformation import Stack, deployed
 from tests.template import load, resources
 
 FOLDER = Path(__file__).parents[2] / "network"
@@ -117,6 +119,90 @@ def test_plain_pushes_are_taken_in_by_the_same_function_under_the_same_path(temp
     assert handed_over["FunctionArn"] == {"Ref": "ReceiverFunction.Alias"}
     assert handed_over["Path"] == {"Fn::Sub": "/${Stage}/receive"}
     assert handed_over["Sources"] == {"Ref": "PushSources"}
+
+
+def test_a_plain_push_address_is_https_with_a_certificate_and_http_without() -> None:
+    def made(certificate: str) -> tuple[Any, ...]:
+        stacks = deployed(
+            "cn-northwest-1",
+            "kuaixintong",
+            **{"PlatformUrl": "https://p", "Network": "Create", "PlainPushCertificateArn": certificate, **BOUNDED},
+        )
+        listener = stacks["PlainPushStack"].resources()["Listener"]["Properties"]
+        url = stacks[""].outputs["PlainPushStack"]["Url"]
+        return url.partition(":")[0], listener["Protocol"], listener.get("Certificates"), listener["Port"]
+
+    certificate = "arn:aws-cn:acm:cn-northwest-1:123456789012:certificate/0123"
+    assert made(certificate) == ("https", "HTTPS", [{"CertificateArn": certificate}], "8180")
+    assert made("") == ("http", "HTTP", None, "8180")
+
+
+CLOSED_WITHOUT_A_FILING = {80, 443, 8080, 8443}
+
+
+def test_the_plain_push_addresss_own_port_is_open_in_mainland_china(template: dict[str, Any]) -> None:
+    assert template["Parameters"]["PlainPushPort"]["Default"] not in CLOSED_WITHOUT_A_FILING
+    for name in ("Parameters", "Outputs"):
+        told = str(template[name]["PlainPush" if name == "Parameters" else "PushUrl"]["Description"])
+        assert "ICP filing" in told, name
+
+
+BOUNDED = {"PlainPush": "true", "PushSources": "121.40.152.72/32", "ReserveConcurrency": "true"}
+
+
+@pytest.mark.parametrize(
+    ("values", "broken"),
+    [
+        ({}, []),
+        ({**BOUNDED, "Network": "Create"}, []),
+        ({**BOUNDED, "PlainPushVpcId": "vpc-0", "PlainPushSubnetIds": "subnet-0,subnet-1"}, []),
+        (BOUNDED, ["PlainPushVpcId"]),
+        ({**BOUNDED, "Network": "Create", "PushSources": "0.0.0.0/0"}, ["PushSources"]),
+        ({**BOUNDED, "Network": "Create", "ReserveConcurrency": "false"}, ["ReserveConcurrency"]),
+        ({"PlainPush": "true"}, ["PlainPushVpcId", "PushSources", "ReserveConcurrency"]),
+        ({"Network": "Existing"}, ["SubnetIds", "SecurityGroupIds"]),
+        ({"Network": "Create", "SubnetIds": "subnet-0"}, ["SubnetIds"]),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_anything_is_made(
+    template: dict[str, Any], values: dict[str, str], broken: list[str]
+) -> None:
+    said = Stack(template, {"PlatformUrl": "https://p", **values}).broken_rules()
+    assert len(said) == len(broken)
+    assert all(name in sentence for name, sentence in zip(broken, said, strict=True)), said
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "taken"),
+    [
+        ("PushSources", "0.0.0.0/0", True),
+        ("PushSources", "121.40.152.72/32,10.0.0.0/8", True),
+        ("PushSources", "121.40.152.72", False),
+        ("PushSources", "121.40.152.72/32,0.0.0.0/0", False),  # everybody, past the rule
+        ("PushSources", "0.0.0.0/1,128.0.0.0/1", False),
+        ("PlatformUrl", "https://platform.example:8443/webservice/http/service", True),
+        ("PlatformUrl", "http://127.0.0.1:8180/webservice/http/service", True),
+        ("PlatformUrl", "https://user:password@platform.example/", False),
+        ("PlatformUrl", "https://user@platform.example/", False),
+        ("PlatformUrl", "https://platform.example/?pwd=123", False),
+        ("PlatformUrl", "https://platform.example/服务", False),
+        ("PlainPushCertificateArn", "arn:aws-cn:acm:cn-north-1:123456789012:certificate/0123-4567", True),
+        ("PlainPushCertificateArn", "arn:aws-cn:iam::123456789012:server-certificate/company/push", True),
+        ("PlainPushCertificateArn", "push.example", False),
+    ],
+)
+def test_a_parameter_takes_what_it_should_and_nothing_else(
+    template: dict[str, Any], parameter: str, value: str, taken: bool
+) -> None:
+    pattern = template["Parameters"][parameter]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, value, re.ASCII)) is taken
+
+
+def test_a_fifth_source_of_plain_pushes_is_refused_with_a_sentence(plain_push: dict[str, Any]) -> None:
+    sources = plain_push["Parameters"]["Sources"]
+    assert re.fullmatch(sources["AllowedPattern"], ",".join(["192.0.2.1/32"] * 4))
+    assert not re.fullmatch(sources["AllowedPattern"], ",".join(["192.0.2.1/32"] * 5))
+    assert "Four" in sources["ConstraintDescription"]
 
 
 # --- concurrency -----------------------------------------------------------------------------------------------

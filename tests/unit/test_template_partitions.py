@@ -9,32 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
-from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
 
-from tests.template import TEMPLATE, load
+from tests.cloudformation import PARTITIONS, transformed
+from tests.template import ROOT, TEMPLATE
 
-ROOT = Path(__file__).parents[2]
 TEMPLATES = [TEMPLATE, *sorted(ROOT.glob("network/*.yaml")), *sorted(ROOT.glob("monitoring/*.yaml"))]
-PARTITIONS = {"us-east-1": "aws", "cn-north-1": "aws-cn", "cn-northwest-1": "aws-cn"}
 
-PRINCIPALS = {"lambda", "apigateway", "cloudwatch", "events", "codedeploy", "elasticloadbalancing"}
-"""Services whose principal ends in ``.amazonaws.com`` in every partition."""
+PRINCIPALS = {"lambda", "apigateway", "cloudwatch", "events", "elasticloadbalancing"}
+"""Services whose principal ends in ``.amazonaws.com`` in every partition.
 
-
-def transformed(region: str, **parameters: str) -> dict[str, Any]:
-    """The template as CloudFormation carries it out in a region."""
-    template = load()
-    for resource in template["Resources"].values():
-        for place in ("CodeUri", "ContentUri"):
-            if place in resource["Properties"]:  # SAM looks at packaged templates alone
-                resource["Properties"][place] = "s3://bucket/key"
-    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=region))
-    values = {"PlatformUrl": "https://platform.example/webservice/http/service", **parameters}
-    result: dict[str, Any] = translator.translate(template, values)
-    return result
+CodeDeploy is none of them: of its principal in ``aws-cn`` sources say different things. SAM writes it, and
+``GradualDeployment`` that leaves it out.
+"""
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -69,9 +56,10 @@ def test_every_arn_is_of_the_stacks_own_partition(region: str, stack: dict[str, 
     assert [arn for arn in arns if not own.match(arn)] == []
 
 
-def test_no_host_name_is_of_one_partition(stack: dict[str, Any]) -> None:
+def test_no_host_name_is_of_one_partition(region: str) -> None:
+    at_once = transformed(region, GradualDeployment="false")
     hosts = {
-        host for text in texts(stack["Resources"]) for host in re.findall(r"[\w.-]+\.amazonaws\.com[\w.]*", text)
+        host for text in texts(at_once["Resources"]) for host in re.findall(r"[\w.-]+\.amazonaws\.com[\w.]*", text)
     }
     assert hosts == {f"{each}.amazonaws.com" for each in PRINCIPALS - {"elasticloadbalancing"}}
 
@@ -104,9 +92,32 @@ def test_bodies_that_are_no_text_arrive_byte_for_byte(stack: dict[str, Any]) -> 
     assert declared == set(api["Body"]["x-amazon-apigateway-binary-media-types"]) == wanted
 
 
-def test_without_gradual_deployment_nothing_of_codedeploy_is_left() -> None:
-    kinds = {each["Type"] for each in transformed("us-east-1", GradualDeployment="false")["Resources"].values()}
-    assert not [kind for kind in kinds if kind.startswith("AWS::CodeDeploy")]
+def test_without_gradual_deployment_nothing_of_codedeploy_is_left(region: str) -> None:
+    at_once = transformed(region, GradualDeployment="false")["Resources"]
+    assert [text for text in texts(at_once) if "codedeploy" in text.lower()] == []
+    assert [name for name, each in at_once.items() if "UpdatePolicy" in each] == []
+
+
+def before(resources: dict[str, Any], name: str) -> set[str]:
+    """The resources that CloudFormation makes before one, since it refers to them or depends on them."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        each = resources[todo.pop()]
+        named = {
+            word
+            for text in [*texts(each), *texts(each.get("DependsOn", []))]
+            for word in re.findall(r"\w+", text)
+            if word in resources
+        }
+        todo += named - found
+        found |= named
+    return found - {name}
+
+
+def test_the_stage_logs_only_when_the_account_has_a_role_for_it(stack: dict[str, Any]) -> None:
+    [stage] = [name for name, each in stack["Resources"].items() if each["Type"] == "AWS::ApiGateway::Stage"]
+    assert {"ApiAccount", "ApiAccountRole"} <= before(stack["Resources"], stage)
 
 
 def test_the_api_takes_pushes_from_the_named_sources_alone(stack: dict[str, Any]) -> None:
