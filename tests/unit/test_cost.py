@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from kuaixintong.core.cost import cost, segments
 from local.simulator.platform import segments as fee_segments
+from local.simulator.settings import Settings
 
 EMOJI = "\U0001f600"
 
@@ -36,4 +37,4 @@ def test_a_send_costs_its_segments_for_every_mobile() -> None:
 
 @given(st.text(min_size=1, max_size=1_000))
 def test_the_simulated_platform_counts_the_same(content: str) -> None:
-    assert segments(content) == fee_segments(content)
+    assert segments(content) == fee_segments(content, Settings())
