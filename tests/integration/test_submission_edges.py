@@ -13,6 +13,7 @@ from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import NoAnswer, Unanswered
 from kuaixintong.core.masking import mask_all
 from kuaixintong.core.messages import Answer, Login, SendSm
+from kuaixintong.core.pace import Lane
 from kuaixintong.stores.queue import SendQueue
 from tests.chaos.campaign import Cut
 from tests.world import World
@@ -135,7 +136,7 @@ def test_a_body_that_could_not_be_given_up_is_refused_at_once_and_the_longest_ot
 ) -> None:
     sqs = boto3.client("sqs")
     sends, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("sends", "dead"))
-    world.queue = SendQueue(sqs, sends, dead)  # type: ignore[assignment]
+    world.queue = SendQueue(sqs, sends, dead, Lane.ORDINARY)  # type: ignore[assignment]
     world.receive_limit = 1
     world.sender = world.new_sender(platform=Line(world, 1))
 

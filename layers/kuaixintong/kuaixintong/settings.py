@@ -196,3 +196,12 @@ class ReceiverSettings(Settings):
 
     push_secret_arn: str = field(metadata=_text("PUSH_SECRET_ARN"))
     storage: StorageSettings = field(metadata=_group(StorageSettings))
+
+
+@dataclass(frozen=True, slots=True)
+class RedriveSettings(Settings):
+    """The queues of a redrive: the stack's outputs of the same names."""
+
+    send_queue_url: str = field(metadata=_text("SEND_QUEUE_URL"))
+    urgent_queue_url: str = field(metadata=_text("URGENT_QUEUE_URL"))
+    dead_letter_queue_url: str = field(metadata=_text("DEAD_LETTER_QUEUE_URL"))

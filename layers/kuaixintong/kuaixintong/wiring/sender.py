@@ -58,7 +58,9 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
             answer_timeout=settings.answer_timeout,
             connections=threads,
         ),
-        queue=SendQueue(aws.sqs(connections=threads), settings.send_queue_url, settings.dead_letter_queue_url),
+        queue=SendQueue(
+            aws.sqs(connections=threads), settings.send_queue_url, settings.dead_letter_queue_url, settings.lane
+        ),
         receive_limit=settings.receive_limit,
         longest_request=settings.longest_request,
         lane=settings.lane,
