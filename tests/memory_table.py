@@ -3,17 +3,20 @@
 It holds what the stores rely on, and no more: conditions, transactions, sort order, sparse indexes. What a
 condition means is read off boto3's own conditions, so a test writes none down a second time. One lock makes every
 call atomic.
+
+A row that is kept is never changed, only replaced: a copy of the table (:meth:`MemoryTable.fork`) shares its rows.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from decimal import Decimal
+from typing import Any, Self
 
 from boto3.dynamodb.conditions import ConditionBase
 
 from kuaixintong.core.change import Change
+from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.table import Moved, Put, Write
 from tests.template import tables
@@ -21,58 +24,66 @@ from tests.template import tables
 type Key = tuple[Any, ...]
 
 
-@dataclass
 class MemoryTable:
     """One of the template's tables, by its logical name."""
 
-    logical: str
-    rows: dict[Key, Item] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        table = tables()[self.logical]
+    def __init__(self, logical: str) -> None:
+        table = tables()[logical]
+        self.rows: dict[Key, Item] = {}
         self._keys = _key_names(table)
         self._indexes = {each["IndexName"]: _key_names(each) for each in table.get("GlobalSecondaryIndexes", ())}
         self._lock = threading.RLock()
         self._done: set[str] = set()
 
+    def fork(self) -> Self:
+        """Return a table as this one is now, for another future."""
+        with self._lock:
+            other = copy(self)
+            other.rows = self.rows.copy()
+            other._done = self._done.copy()
+            return other
+
     def put(self, row: Mapping[str, Any], *, only_if: ConditionBase | None = None) -> None:
         """Put a row. Raises :class:`Moved`."""
+        key = self._key(row)
         with self._lock:
-            self._check(self._key(row), only_if)
-            self.rows[self._key(row)] = _kept(row)
+            self._check(key, only_if)
+            self.rows[key] = _kept(row)
 
     def update(
         self, key: Mapping[str, Any], change: Change, *, only_if: ConditionBase | None = None, answer: bool = False
     ) -> Item:
         """Change a row. Raises :class:`Moved`."""
+        place = self._key(key)
         with self._lock:
-            self._check(self._key(key), only_if)
-            changed = self._changed(key, change)
-            self.rows[self._key(key)] = changed
-            return deepcopy(changed) if answer else {}
+            self._check(place, only_if)
+            changed = self._changed(place, key, change)
+            self.rows[place] = changed
+            return _copied(changed) if answer else {}
 
     def transact(self, writes: Sequence[Write], *, token: str) -> None:
         """Write all or nothing. Raises :class:`Moved`."""
+        places = [self._key(each.row if isinstance(each, Put) else each.key) for each in writes]
+        if len({*places}) < len(places):
+            raise StoreUnavailable("DynamoDB TransactWriteItems: ValidationException")
         with self._lock:
             if token in self._done:
                 return
-            for each in writes:
-                try:
-                    self._check(self._key(each.row if isinstance(each, Put) else each.key), each.only_if)
-                except Moved:
-                    raise Moved(None) from None
-            for each in writes:
+            for place, each in zip(places, writes, strict=True):
+                if not self._holds(place, each.only_if):
+                    raise Moved(None)
+            for place, each in zip(places, writes, strict=True):
                 if isinstance(each, Put):
-                    self.rows[self._key(each.row)] = _kept(each.row)
+                    self.rows[place] = _kept(each.row)
                 else:
-                    self.rows[self._key(each.key)] = self._changed(each.key, each.change)
+                    self.rows[place] = self._changed(place, each.key, each.change)
             self._done.add(token)
 
     def get(self, key: Mapping[str, Any], *, consistent: bool = True) -> Item | None:
         """Return the row with this key."""
         with self._lock:
             found = self.rows.get(self._key(key))
-            return deepcopy(found) if found is not None else None
+        return _copied(found) if found is not None else None
 
     def query(
         self,
@@ -88,26 +99,31 @@ class MemoryTable:
         assert name == hashed
         with self._lock:
             found = [
-                deepcopy(row)
-                for row in self.rows.values()
-                if row.get(name) == value and all(each in row for each in ranged)
+                row for row in self.rows.values() if row.get(name) == value and all(each in row for each in ranged)
             ]
         found.sort(key=lambda row: [row[each] for each in ranged])
         for row in found:
-            yield {each: row[each] for each in fields if each in row} if fields else row
+            yield _copied({each: row[each] for each in fields if each in row} if fields else row)
 
     def _key(self, row: Mapping[str, Any]) -> Key:
-        return tuple(str(row[name]) if isinstance(row[name], str) else row[name] for name in self._keys)
+        key = tuple([row[name] for name in self._keys])
+        if "" in key:
+            raise StoreUnavailable("DynamoDB: ValidationException")
+        return key
+
+    def _holds(self, key: Key, condition: ConditionBase | None) -> bool:
+        return condition is None or holds(condition, self.rows.get(key, {}))
 
     def _check(self, key: Key, condition: ConditionBase | None) -> None:
-        standing = self.rows.get(key)
-        if condition is not None and not holds(condition, standing or {}):
-            raise Moved(deepcopy(standing))
+        if not self._holds(key, condition):
+            standing = self.rows.get(key)
+            raise Moved(_copied(standing) if standing is not None else None)
 
-    def _changed(self, key: Mapping[str, Any], change: Change) -> Item:
-        row = self.rows.get(self._key(key), {**key})
-        changed = {name: value for name, value in row.items() if name not in change.gone}
-        changed |= _kept(change.values)
+    def _changed(self, place: Key, key: Mapping[str, Any], change: Change) -> Item:
+        row = self.rows.get(place) or _kept(key)
+        changed = {**row, **_kept(change.values)}
+        for name in change.gone:
+            changed.pop(name, None)
         for name, count in change.added.items():
             changed[name] = row.get(name, 0) + count
         return changed
@@ -130,29 +146,33 @@ def holds(condition: ConditionBase, row: Mapping[str, Any]) -> bool:
             return first.name not in row
     if first.name not in row:
         return operator == "<>"
-    return _compares(operator, row[first.name], rest)
+    return bool(_COMPARISONS[operator](row[first.name], *rest))
 
 
-def _compares(operator: str, value: Any, others: Sequence[Any]) -> bool:
-    match operator:
-        case "=":
-            return bool(value == others[0])
-        case "<>":
-            return bool(value != others[0])
-        case "<":
-            return bool(value < others[0])
-        case "<=":
-            return bool(value <= others[0])
-        case ">":
-            return bool(value > others[0])
-        case ">=":
-            return bool(value >= others[0])
-        case "BETWEEN":
-            return bool(others[0] <= value <= others[1])
-        case "IN":
-            return value in others[0]
-        case _:
-            raise NotImplementedError(operator)
+_COMPARISONS: dict[str, Callable[..., Any]] = {
+    "=": lambda value, other: _alike(value, other) and value == other,
+    "<>": lambda value, other: not _alike(value, other) or value != other,
+    "<": lambda value, other: _alike(value, other) and value < other,
+    "<=": lambda value, other: _alike(value, other) and value <= other,
+    ">": lambda value, other: _alike(value, other) and value > other,
+    ">=": lambda value, other: _alike(value, other) and value >= other,
+    "IN": lambda value, others: any(_alike(value, other) and value == other for other in others),
+    "BETWEEN": lambda value, least, most: _alike(value, least) and least <= value <= most,
+    "begins_with": lambda value, beginning: _alike(value, beginning) and value.startswith(beginning),
+    "contains": lambda value, what: what in value,
+}
+
+
+_TYPES: dict[type, str] = {str: "S", int: "N", Decimal: "N", bool: "BOOL", bytes: "B", list: "L", dict: "M"}
+
+
+def _alike(value: Any, other: Any) -> bool:
+    """Whether two values are of one type of DynamoDB's; others are never equal, less or more."""
+    return _kind(value) == _kind(other)
+
+
+def _kind(value: Any) -> str:
+    return _TYPES.get(type(value)) or next(name for kind, name in _TYPES.items() if isinstance(value, kind))
 
 
 def _key_names(described: Mapping[str, Any]) -> tuple[str, ...]:
@@ -160,4 +180,26 @@ def _key_names(described: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _kept(values: Mapping[str, Any]) -> Item:
-    return {name: deepcopy(value) for name, value in values.items() if value is not None}
+    """A row as it is kept: nothing of the caller's own, and no attribute where there is no value."""
+    return {name: _own(value) for name, value in values.items() if value is not None}
+
+
+def _copied(row: Item) -> Item:
+    """A row that is handed out; what it holds is plain already, so only what could be changed is copied."""
+    return {name: value if type(value) in (str, int, bool) else _own(value) for name, value in row.items()}
+
+
+def _own(value: Any) -> Any:
+    """A value as it comes back from DynamoDB: a word of an enumeration is a plain string, a tuple a list."""
+    kind = type(value)
+    if kind in (str, int, bool, bytes, Decimal) or value is None:
+        return value
+    match value:
+        case str():
+            return str(value)
+        case list() | tuple():
+            return [_own(each) for each in value]
+        case Mapping():
+            return {name: _own(each) for name, each in value.items()}
+        case _:
+            raise TypeError(f"DynamoDB does not hold a {kind.__name__}")

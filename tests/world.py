@@ -1,24 +1,25 @@
-"""A sender's world in one thread: its real code, the simulator's platform, a queue on paper, tables in moto.
+"""A sender's world in one process: its real code, the simulator's platform, a queue on paper, tables in memory.
 
-Where thousands of worlds are wanted, the tables are in memory instead (:class:`QuickWorld`).
+Where boto3 itself is looked at, the tables are moto's, or the emulator's, instead (:class:`DynamoWorld`).
 
 Time stands still until a test moves it, and chance is a constant, so that every run is the same run.
 """
 
 import json
 import uuid
+from collections import deque
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import boto3
 
 from kuaixintong.admission import Admission
 from kuaixintong.claims import Claims
-from kuaixintong.core.codec import decode_answer, encode
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.core.pace import Lane
 from kuaixintong.core.rows import Rows
 from kuaixintong.slots import Slots
@@ -31,16 +32,18 @@ from kuaixintong.stores.table import DynamoTable, Table
 from kuaixintong.submission import Progress, QueueMessage, Submitter
 from local.simulator.platform import Platform
 from local.simulator.settings import Settings
+from tests.fake_platform import Line
+from tests.gates import Gate, Gated, Gates, Incident, Killed, Life
 from tests.memory_table import MemoryTable
-from tests.template import create_tables, tables
+from tests.template import create_tables
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CID, UID, PWD = "12345678", "test", "secret"
 SECRET = {"cid": CID, "uid": UID, "pwd": PWD}
 LEASE = timedelta(seconds=90)
+PROBE_LEASE = timedelta(seconds=20)
 START = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 
@@ -58,54 +61,65 @@ class PaperQueue(SendQueue):
         self.buried.append(json.loads(body))
 
 
-class DirectLine:
-    """The platform without HTTP between: the layer's codec on one side, the simulator's own on the other."""
+class PaperSecrets:
+    """As much of Secrets Manager as one secret needs."""
 
-    def __init__(self, platform: Platform, clock: Callable[[], datetime]) -> None:
-        self._platform = platform
-        self._clock = clock
-        self.requests: list[dict[str, Any]] = []
+    def __init__(self, *texts: str) -> None:
+        self._texts = texts
 
-    address = "direct"
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803  # boto3's word
+        """Return the newest version."""
+        return {"SecretString": self._texts[-1], "VersionId": f"{SecretId}-{len(self._texts)}"}
 
-    def ask(self, request: Login | SendSm, credentials: PlatformCredentials, timestamp: str) -> Answer:
-        fields = encode(request, credentials, timestamp)
-        self.requests.append(json.loads(fields["message"]))
-        return decode_answer(self.act(fields))
-
-    def act(self, fields: dict[str, str]) -> bytes:
-        """Let the platform act on a request; return its answer's bytes."""
-        return self._platform.receive(fields, self._clock()).answer.body
+    def put_secret_value(self, SecretId: str, SecretString: str) -> None:  # noqa: N803
+        """Add a version."""
+        self._texts = (*self._texts, SecretString)
 
 
 @dataclass
 class World:
-    """One account, its tables and its platform. Needs moto switched on."""
+    """One account, its tables and its platform. Safe between threads but for the platform and its line."""
 
     settings: Settings = field(default_factory=lambda: Settings(cid=CID, uid=UID, pwd=PWD, balance=10_000_000))
     receive_limit: int = 500
     store_content: bool = True
+    lease: timedelta = LEASE
     repeat_within: timedelta = timedelta(minutes=60)
     requests_per_second: float = 0
     now: datetime = START
     queue: PaperQueue = field(default_factory=PaperQueue)
 
     def __post_init__(self) -> None:
-        self.platform = Platform(self.settings)
-        self.line = DirectLine(self.platform, self._clock)
+        self.gates = Gates()
+        """What the calls of every process pass: a test's incidents."""
+        self.meet(Platform(self.settings))
         self.open_store()
-        self.sender = self.new_sender()
+
+    def meet(self, platform: Platform) -> None:
+        """Let another platform stand where the one was."""
+        self.platform = platform
+        self.line = Line(platform, self._clock)
 
     def open_store(self) -> None:
         """Make the tables and the secret."""
-        self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
-        self.secrets: SecretsManagerClient = boto3.client("secretsmanager")
-        self.tables = create_tables(self.dynamodb, prefix=f"{uuid.uuid4().hex[:8]}-")
-        self.secret_arn = self.secrets.create_secret(Name=uuid.uuid4().hex, SecretString=json.dumps(SECRET))["ARN"]
+        self.memory: dict[str, MemoryTable] = {}
+        self.secrets = cast("SecretsManagerClient", PaperSecrets(json.dumps(SECRET)))
+        self.secret_arn = "secret"
 
-    def table(self, logical: str, client: Any = None) -> Table:
-        """One of the template's tables, through a client of the test's if it has one."""
-        return DynamoTable(client or self.dynamodb, self.tables[logical])
+    def table(self, logical: str) -> Table:
+        """One of the template's tables."""
+        if logical not in self.memory:
+            self.memory[logical] = MemoryTable(logical)
+        return self.memory[logical]
+
+    def fork(self) -> Self:
+        """Return a world as this one is now, for another future; neither sees what becomes of the other."""
+        other = copy(self)
+        other.__dict__.pop("sender", None)
+        other.memory = {logical: table.fork() for logical, table in self.memory.items()}
+        other.secrets, other.queue, other.gates = copy(self.secrets), PaperQueue(), Gates()
+        other.meet(_forked(self.platform))
+        return other
 
     def _clock(self) -> datetime:
         return self.now
@@ -115,30 +129,37 @@ class World:
 
     # --- processes ----------------------------------------------------------------------------------------------
 
+    @cached_property
+    def sender(self) -> Submitter:
+        """The process that messages are delivered to; assign :meth:`new_sender` to begin anew."""
+        return self.new_sender()
+
     def new_sender(
         self,
         *,
-        dynamodb: Any = None,
-        tables: Callable[[str], Table] | None = None,
-        secrets: Any = None,
+        gate: Gate | None = None,
         platform: Any = None,
-        lease: timedelta = LEASE,
+        probe_lease: timedelta = PROBE_LEASE,
         lane: Lane = Lane.ORDINARY,
     ) -> Submitter:
-        """A sender as a new process has it: nothing cached, no connection open. A test may stand between."""
-        table = tables or (lambda logical: self.table(logical, dynamodb))
-        accounts = Accounts(table("AccountTable"))
+        """A sender as a new process has it: nothing cached, no connection open. A gate may stand before it."""
+        gates = (self.gates, gate) if gate else (self.gates,)
+
+        def gated[T](thing: T, place: str) -> T:
+            return cast("T", Gated(thing, place, *gates))
+
+        accounts = Accounts(gated(self.table("AccountTable"), "AccountTable"))
         return Submitter(
-            claims=Claims(Parts(table("SendsTable")), self.rows(lease)),
+            claims=Claims(Parts(gated(self.table("SendsTable"), "SendsTable")), self.rows()),
             admission=Admission(
                 accounts,
                 CachedSecret(
-                    secrets or self.secrets, self.secret_arn, PlatformCredentials, monotonic=self._seconds
+                    gated(self.secrets, "secret"), self.secret_arn, PlatformCredentials, monotonic=self._seconds
                 ),
                 self.new_slots(accounts, lane),
-                probe_lease=timedelta(seconds=20),
+                probe_lease=probe_lease,
             ),
-            platform=platform or self.line,
+            platform=gated(platform or self.line, "platform"),
             queue=self.queue,
             receive_limit=self.receive_limit,
             longest_request=1.0,
@@ -158,9 +179,15 @@ class World:
             sleep=lambda seconds: self.pass_time(seconds=seconds),
         )
 
-    def rows(self, lease: timedelta = LEASE) -> Rows:
+    def rows(self) -> Rows:
         """How this world's rows are written."""
-        return Rows(timedelta(days=180), lease, self.store_content, self.repeat_within)
+        return Rows(timedelta(days=180), self.lease, self.store_content, self.repeat_within)
+
+    def happens(self, calls: str, act: Callable[[int], object], *, after: bool = False) -> Incident:
+        """Let ``act`` happen at every call like ``SendsTable.update`` of every process; it may raise."""
+        incident = Incident(calls, act, after=after)
+        self.gates.up.append(incident)
+        return incident
 
     # --- what a test does ---------------------------------------------------------------------------------------
 
@@ -169,13 +196,16 @@ class World:
     ) -> Progress:
         """Deliver one message to the sender, which has ``seconds`` to live."""
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        return self.sender.take(QueueMessage(message_id, "receipt", text, receive_count), self.life(seconds))
+
+    def life(self, seconds: float = 60) -> Callable[[], float]:
+        """What a function that has ``seconds`` to live from now on knows of the rest."""
         ends = self.now + timedelta(seconds=seconds)
-        message = QueueMessage(message_id, "receipt", text, receive_count)
 
         def left() -> float:
             return (ends - self.now).total_seconds()
 
-        return self.sender.take(message, left)
+        return left
 
     def deliver_until_done(self, body: dict[str, Any] | str, *, most: int = 20, message_id: str = "m-1") -> int:
         """Deliver as the queue would, time passing as asked for; return how many deliveries it took."""
@@ -185,6 +215,18 @@ class World:
                 return count
             self.now += timedelta(seconds=delivery.again.delay + 0.001)
         raise AssertionError(f"not done after {most} deliveries: {delivery.again}")
+
+    def dies_before(self, call: int, body: dict[str, Any], *, of: str = "*", message_id: str = "m-1") -> bool:
+        """Deliver to a new process that dies before its n-th call; return whether it got to die."""
+        life = Life(call, of=of)
+        self.sender = self.new_sender(gate=life)
+        try:
+            self.deliver(body, message_id=message_id)
+        except Killed:
+            return True
+        finally:
+            self.sender = self.new_sender()
+        return False
 
     def pass_time(self, **length: float) -> None:
         """Move the clock by a ``timedelta``."""
@@ -203,52 +245,57 @@ class World:
 
     def all_rows(self) -> list[dict[str, Any]]:
         """Every row of Sends, by send and part."""
-        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.tables["SendsTable"])
-        rows = [from_item(item) for page in pages for item in page["Items"]]
-        return sorted(rows, key=lambda row: (row["send_id"], row["part"]))
+        return sorted(self._scan("SendsTable"), key=lambda row: (row["send_id"], row["part"]))
+
+    def _scan(self, logical: str) -> list[dict[str, Any]]:
+        return [dict(row) for row in self.memory[logical].rows.values()] if logical in self.memory else []
 
     def row(self, send_id: str = "m-1", part: str = "1") -> dict[str, Any]:
         """One row of Sends; fails if it is not there."""
-        return next(row for row in self.all_rows() if (row["send_id"], row["part"]) == (send_id, part))
+        found = self.table("SendsTable").get({"send_id": send_id, "part": part})
+        assert found is not None, f"no row {send_id}, {part}"
+        return found
 
-    def account(self) -> dict[str, Any]:
-        """The account's row."""
-        key = {"cid": {"S": CID}}
-        return from_item(self.dynamodb.get_item(TableName=self.tables["AccountTable"], Key=key)["Item"])
+    def account(self, cid: str = CID) -> dict[str, Any]:
+        """An account's row; fails if it is not there."""
+        found = self.table("AccountTable").get({"cid": cid})
+        assert found is not None, f"no row {cid}"
+        return found
 
     def accepted(self) -> list[str]:
         """Every mobile that the platform has taken an SMS for, as often as it has."""
         return [mobile for message in self.platform.messages for mobile in message.mobiles]
 
 
-class PaperSecrets:
-    """As much of Secrets Manager as one secret needs."""
-
-    def __init__(self) -> None:
-        self.versions = [json.dumps(SECRET)]
-
-    def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803  # boto3's word
-        return {"SecretString": self.versions[-1], "VersionId": f"v{len(self.versions)}"}
-
-    def put_secret_value(self, SecretId: str, SecretString: str) -> None:  # noqa: N803
-        self.versions.append(SecretString)
+def _forked[T](thing: T) -> T:
+    """Return a copy of an object whose collections are its own; what they hold is immutable."""
+    other = copy(thing)
+    for name, value in vars(other).items():
+        if isinstance(value, list | dict | set | deque):
+            setattr(other, name, value.copy())
+    return other
 
 
 @dataclass
-class QuickWorld(World):
-    """A world whose tables are in memory: thousands of schedules a second, and threads are safe in it."""
+class DynamoWorld(World):
+    """A world whose tables and secret are boto3's: moto's if that is switched on, or an emulator's."""
+
+    dynamodb: Any = field(default_factory=lambda: boto3.client("dynamodb"))
+    secretsmanager: Any = field(default_factory=lambda: boto3.client("secretsmanager"))
 
     def open_store(self) -> None:
-        self.memory = {name: MemoryTable(name) for name in tables()}
-        self.secrets = cast("SecretsManagerClient", PaperSecrets())
-        self.secret_arn = "v1"
+        """Make the tables and the secret."""
+        self.tables = create_tables(self.dynamodb, prefix=f"{uuid.uuid4().hex[:8]}-")
+        self.secrets = self.secretsmanager
+        text = json.dumps(SECRET)
+        self.secret_arn = self.secrets.create_secret(Name=uuid.uuid4().hex, SecretString=text)["ARN"]
 
-    def table(self, logical: str, client: Any = None) -> Table:
-        return self.memory[logical]
+    def table(self, logical: str) -> Table:
+        return DynamoTable(self.dynamodb, self.tables[logical])
 
-    def all_rows(self) -> list[dict[str, Any]]:
-        rows = self.memory["SendsTable"].rows.values()
-        return sorted(rows, key=lambda row: (row["send_id"], row["part"]))
+    def fork(self) -> Self:
+        raise NotImplementedError("What is in a database has one future.")
 
-    def account(self) -> dict[str, Any]:
-        return self.memory["AccountTable"].rows[CID,]
+    def _scan(self, logical: str) -> list[dict[str, Any]]:
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.tables[logical])
+        return [from_item(item) for page in pages for item in page["Items"]]

@@ -2,120 +2,173 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
+from typing import Any
 
 import pytest
 from boto3.dynamodb.conditions import Attr
+from moto import mock_aws
 
 from kuaixintong.core import ledger, rows
-from kuaixintong.core.ledger import Standing, Submit
+from kuaixintong.core.change import Change
+from kuaixintong.core.ledger import Outcome, Standing, Submit
 from kuaixintong.core.messages import Answer
 from kuaixintong.stores import parts
 from local.simulator.settings import Memory
-from tests.chaos.campaign import (
+from tests.chaos.campaign import Branch, Result, everything, grown, in_turn, some
+from tests.chaos.faults import (
     Answered,
-    Ground,
+    Fault,
     LateRequest,
     LostAnswer,
     Overtaken,
-    Schedule,
-    campaign,
-    schedules,
 )
+from tests.chaos.judge import judge
+from tests.chaos.progress import Progress
+from tests.chaos.run import Run, Schedule
+from tests.world import DynamoWorld, World
 
 FULL = os.environ.get("CHAOS") == "full"
 SHARDS = 8
 """The campaign in slices, so that they can run side by side."""
 
-TRIPLES_IN_SHORT = 300
+LEAST = 5 * 2_470
+"""Schedules of the short form: five times as many as a campaign in moto could afford."""
 
 
-@pytest.fixture
-def ground() -> Ground:
-    return Ground()
+def chosen() -> list[Branch]:
+    """Every schedule of up to three faults and a choice of four; in the short form of two, and of three."""
+    return [*everything(3), *some(2_000, 4, seed=4)] if FULL else [*everything(2), *some(160, 3, seed=3)]
 
 
-def chosen(shard: int) -> Iterator[Schedule]:
-    """Every schedule of up to three faults; in the short form all of up to two, and of three a fixed choice."""
-    everything = list(schedules(3))
-    if not FULL:
-        triples = [each for each in everything if len(each.faults) == 3]
-        step = len(triples) // TRIPLES_IN_SHORT
-        everything = [each for each in everything if len(each.faults) < 3] + triples[:: step | 1]
-    return islice(everything, shard, None, SHARDS)
-
-
-def test_the_campaign_counts_at_least_two_thousand_schedules() -> None:
-    assert sum(1 for shard in range(SHARDS) for _ in chosen(shard)) >= 2_000
+def test_the_campaign_counts_five_times_the_schedules_of_old() -> None:
+    assert sum(branch.size for branch in chosen()) >= LEAST
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_no_schedule_of_faults_sends_twice_or_loses_a_part(ground: Ground, shard: int) -> None:
-    result = campaign(ground, chosen(shard))
+def test_no_schedule_of_faults_sends_twice_or_loses_a_part(progress: Callable[..., Progress], shard: int) -> None:
+    branches, result = chosen(), Result()
+    how_far = progress(f"campaign-{shard}", sum(branch.size for branch in branches))
+    for run in chain.from_iterable(
+        grown(branch, spared=how_far.add) for branch in islice(branches, shard, None, SHARDS)
+    ):
+        result.count(run)
+        how_far.add()
     sys.stdout.write(f"\n{result}\n")
     assert not result.breaches, "\n".join(map(str, result.breaches[:10]))
     assert set(result.acceptances) <= {0, 1}
     assert result.states["ACCEPTED"], "the faults must leave something to accept"
 
 
+def test_on_motos_tables_a_sample_ends_as_it_does_in_memory() -> None:
+    sample = [branch.root for branch in some(25, 3, seed=5)]
+    with mock_aws():
+        on_moto = [ending(run) for run in in_turn(DynamoWorld(), sample)]
+    assert on_moto == [ending(run) for run in in_turn(World(), sample)]
+
+
+def ending(run: Run) -> tuple[list[str], int, list[Any]]:
+    """What must not depend on what the tables are made of."""
+    return (
+        judge(run),
+        len(run.platform.messages),
+        [(row["part"], row["state"], row.get("code")) for row in run.rows],
+    )
+
+
 # --- the campaign's own tests: each rule taken out, the campaign must find what it was there for ---
 
 
-def found_by(ground: Ground, *todo: Schedule) -> str:
-    return " ".join(breach.what for breach in campaign(ground, todo).breaches)
+def found_by(schedule: Schedule, **changes: Any) -> str:
+    run = Run.on(World(**changes), schedule)
+    run.play()
+    return " ".join(judge(run))
 
 
-def test_without_the_same_timestamp_a_lost_answer_sends_twice(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+def never(row: Standing) -> bool:
+    return False
+
+
+def none_left(submitted: Submit, answer: Answer | None) -> int:
+    return submitted.unanswered if answer is None else 0
+
+
+def one_fewer(submitted: Submit, answer: Answer | None) -> int:
+    return submitted.unanswered - 1
+
+
+def regardless(self: parts.Parts, send_id: str, part: str, change: Change, *, seen: int) -> None:
+    self._table.update({"send_id": send_id, "part": part}, change)
+
+
+def without(*rules: Callable[[Outcome], bool]) -> tuple[ledger.Rule, ...]:
+    """The ledger's table without some of its rules."""
+    return tuple(each for each in ledger.TABLE if each.when not in rules)
+
+
+TWICE = "accepted more than once"
+LIE = "says REJECTED, but was accepted"
+told_again = ledger.rule_for(Outcome(Answer(230), first_use=False, mobiles=1)).when
+in_doubt = ledger._may_not_hold_for_every_copy
+
+RULES: dict[str, tuple[Any, str, Any, tuple[Fault, ...], Memory, str]] = {
+    "a part with an unanswered request repeats its timestamp": (
+        *(ledger, "must_repeat", never),
+        *((LostAnswer(),), Memory.EVERY, TWICE),
+    ),
+    "a timestamp is retired when every request that carried it is answered": (
+        *(rows, "unanswered_after", none_left),
+        *((LateRequest(99), Answered(210)), Memory.ACCEPTED, TWICE),
+    ),
+    "a request without an answer counts as unanswered": (
+        *(rows, "unanswered_after", one_fewer),
+        *((LostAnswer(),), Memory.EVERY, TWICE),
+    ),
+    "a first claim is a new row": (
+        *(parts, "_absent", Attr("nothing").not_exists),
+        *((Overtaken(3),), Memory.EVERY, TWICE),
+    ),
+    "a further claim is of the row that was seen": (
+        *(parts.Parts, "advance", regardless),
+        *((Answered(210), Overtaken(4)), Memory.EVERY, TWICE),
+    ),
+    "a 230 to a repeated timestamp is no rejection": (
+        *(ledger, "TABLE", without(told_again, in_doubt)),
+        *((LostAnswer(),), Memory.EVERY, LIE),
+    ),
+    "what does not hold for every copy of a request rejects nothing while one is unanswered": (
+        *(ledger, "TABLE", without(in_doubt)),
+        *((LostAnswer(), Answered(999)), Memory.ACCEPTED, LIE),
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_without_a_rule_the_campaign_finds_what_it_is_there_for(
+    rule: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(row: Standing) -> bool:
-        return False
-
-    schedule = Schedule((LostAnswer(),), Memory.EVERY)
-    assert not found_by(ground, schedule)
-    monkeypatch.setattr(ledger, "must_repeat", never)
-    assert "accepted more than once" in found_by(ground, schedule)
+    module, name, instead, faults, memory, found = RULES[rule]
+    schedule = Schedule(faults, memory, proven=True)
+    assert not found_by(schedule)
+    monkeypatch.setattr(module, name, instead)
+    assert found in found_by(schedule)
 
 
-def test_a_timestamp_retired_at_the_last_answer_sends_twice(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def none_left(submitted: Submit, answer: Answer | None) -> int:
-        return submitted.unanswered if answer is None else 0
-
-    schedule = Schedule((LateRequest(99), Answered(210)), Memory.ACCEPTED)
-    assert not found_by(ground, schedule)
-    monkeypatch.setattr(rows, "unanswered_after", none_left)
-    assert "accepted more than once" in found_by(ground, schedule)
-
-
-def test_without_the_claims_condition_two_workers_send_twice(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    schedule = Schedule((Overtaken(3),), Memory.EVERY, proven=True)
-    assert not found_by(ground, schedule)
-    monkeypatch.setattr(parts, "_absent", Attr("nothing").not_exists)
-    assert "accepted more than once" in found_by(ground, schedule)
-
-
-def test_a_lease_shorter_than_a_functions_life_throws_answers_away(ground: Ground) -> None:
+def test_a_lease_shorter_than_a_functions_life_throws_answers_away() -> None:
     # The count of unanswered requests alone still keeps the platform from accepting twice; what a short lease
     # costs is the truth: a worker with the answer in its hand is no longer the row's owner.
     schedule = Schedule((Overtaken(5),), Memory.EVERY, proven=True)
-    assert not found_by(ground, schedule)
-    ground.lease = timedelta(seconds=10)
-    assert "one was thrown away" in found_by(ground, schedule)
+    assert not found_by(schedule)
+    assert "one was thrown away" in found_by(schedule, lease=timedelta(seconds=10))
 
 
-def test_a_short_lease_without_the_owners_condition_sends_twice(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_short_lease_without_the_owners_condition_sends_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     # The overtaken worker writes its count over the other's, whose request is still on its way.
     overtaken = Overtaken(4, other=LateRequest(99), own=Answered(210))
     schedule = Schedule((overtaken,), Memory.ACCEPTED, proven=True)
-    ground.lease = timedelta(seconds=10)
-    assert "accepted more than once" not in found_by(ground, schedule)
+    short = timedelta(seconds=10)
+    assert TWICE not in found_by(schedule, lease=short)
     monkeypatch.setattr(parts, "_ours", lambda claim, revision: Attr("claim").exists())
-    assert "accepted more than once" in found_by(ground, schedule)
+    assert TWICE in found_by(schedule, lease=short)

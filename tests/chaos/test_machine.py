@@ -1,15 +1,16 @@
 """Hypothesis looks for what nobody thought of: any faults, in any order, as long as it likes."""
 
 import os
-from contextlib import ExitStack
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from moto import mock_aws
 
 from local.simulator.settings import Memory
-from tests.chaos.campaign import FAULTS, MOBILE, Fault, Ground, Overtaken, Run, Schedule, judge
+from tests.chaos.faults import FAULTS, Fault, Overtaken
+from tests.chaos.judge import judge
+from tests.chaos.run import MOBILE, Run, Schedule
+from tests.world import World
 
 OTHERS = ("18930612517", "13500000000", "13700000000")
 
@@ -22,12 +23,7 @@ faults: st.SearchStrategy[Fault] = plain_faults | st.builds(
 class Deliveries(RuleBasedStateMachine):
     """One send of up to four mobiles, one of which the platform may refuse, so that a 310 splits it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.stack = ExitStack()
-        self.stack.enter_context(mock_aws())
-        self.ground = Ground()
-        self.run: Run
+    run: Run
 
     @initialize(
         memory=st.sampled_from(Memory),
@@ -36,7 +32,7 @@ class Deliveries(RuleBasedStateMachine):
         others=st.integers(0, len(OTHERS)),
     )
     def begin(self, memory: Memory, refused: bool, proven: bool, others: int) -> None:
-        self.run = Run(self.ground, Schedule((), memory, refused, proven), (MOBILE, *OTHERS[:others]))
+        self.run = Run.on(World(), Schedule((), memory, refused, proven), mobiles=(MOBILE, *OTHERS[:others]))
 
     @rule(fault=faults)
     def deliver(self, fault: Fault) -> None:
@@ -53,10 +49,9 @@ class Deliveries(RuleBasedStateMachine):
             assert len(mobiles) == len(set(mobiles))
 
     def teardown(self) -> None:
-        with self.stack:
-            if hasattr(self, "run"):
-                self.run.finish()
-                assert not judge(self.run)
+        if hasattr(self, "run"):
+            self.run.finish()
+            assert not judge(self.run)
 
 
 TestDeliveries = Deliveries.TestCase

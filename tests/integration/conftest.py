@@ -1,6 +1,6 @@
-"""In-process AWS for one thread at a time: moto, with the template's own tables.
+"""What tests in one process stand on: a sender's world in memory, or moto with the template's own tables.
 
-moto is not thread-safe: two writers can both win one conditional put. What is concurrent is tested in ``e2e``.
+moto is for what looks at boto3, and for one thread at a time: two writers can both win one conditional put.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tests.fake_platform import Line
+from tests.sending import proven
 from tests.template import create_tables
-from tests.world import World
+from tests.world import DynamoWorld, World
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -58,6 +60,25 @@ def shared_aws() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(shared_aws: None) -> World:
-    """A sender's world, new for each test."""
+def moto_world(shared_aws: None) -> DynamoWorld:
+    """A sender's world whose tables are moto's, new for each test."""
+    return DynamoWorld()
+
+
+@pytest.fixture
+def world() -> World:
+    """A sender's world in memory, new for each test."""
     return World()
+
+
+@pytest.fixture
+def limited(world: World) -> World:
+    """A world whose queue gives up at the third receive."""
+    world.receive_limit = 3
+    return world
+
+
+@pytest.fixture
+def line(world: World) -> Line:
+    """A line to the platform of an account that is proven, so that no probe comes first."""
+    return proven(world)

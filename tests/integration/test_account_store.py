@@ -15,7 +15,7 @@ from kuaixintong.core.pace import ASTRAY, Lane, Learnt, Take, plan
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.table import Moved
 from tests.aws_faults import Faults, refusal
-from tests.world import CID, World
+from tests.world import CID, DynamoWorld, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,10 +97,11 @@ def test_each_account_has_a_sequence_of_its_own(accounts: Accounts) -> None:
     assert reserve(accounts, "87654321", 1, now=NOW)[0] == [beijing.ticks(NOW)]
 
 
-def test_a_block_whose_answer_was_lost_is_never_given_to_another(accounts: Accounts, world: World) -> None:
+def test_a_block_whose_answer_was_lost_is_never_given_to_another(moto_world: DynamoWorld) -> None:
+    accounts = Accounts(moto_world.table("AccountTable"))
     before, _ = reserve(accounts, CID, 10, now=NOW + SECOND)
     lost = ConnectionClosedError(endpoint_url="https://dynamodb")
-    faults = Faults(world.dynamodb, "UpdateItem", lambda n: lost if n == 0 else None, after=True)
+    faults = Faults(moto_world.dynamodb, "UpdateItem", lambda n: lost if n == 0 else None, after=True)
     first, _ = reserve(accounts, CID, 10, now=NOW)
     assert faults.failed == 1
     assert first[0] >= before[-1] + 10
@@ -134,9 +135,8 @@ def test_one_worker_wins_the_probe_until_it_is_over_or_overdue(accounts: Account
 
 
 @pytest.mark.parametrize("write", ["probe", "dear probe", "pause"])
-def test_a_write_that_is_repeated_after_a_lost_answer_knows_itself(
-    accounts: Accounts, world: World, write: str
-) -> None:
+def test_a_write_that_is_repeated_after_a_lost_answer_knows_itself(moto_world: DynamoWorld, write: str) -> None:
+    accounts = Accounts(moto_world.table("AccountTable"))
     dear = Dear(2_000, NOW, NOW)
     accounts.know_dear(CID, dear, seen=None)
     writes: dict[str, Callable[[str], bool]] = {
@@ -145,11 +145,11 @@ def test_a_write_that_is_repeated_after_a_lost_answer_knows_itself(
         "pause": lambda by: accounts.pause(CID, Trouble.BALANCE, NOW + MINUTE, by=by, now=NOW),
     }
     lost = ConnectionClosedError(endpoint_url="https://dynamodb")
-    faults = Faults(world.dynamodb, "UpdateItem", lambda n: lost if n == 0 else None, after=True)
+    faults = Faults(moto_world.dynamodb, "UpdateItem", lambda n: lost if n == 0 else None, after=True)
     assert writes[write]("me")
     assert (faults.failed, faults.calls) == (1, 2)
     assert not writes[write]("another")
-    assert world.account().get("pauses", 1) == 1
+    assert moto_world.account().get("pauses", 1) == 1
 
 
 def test_what_is_known_of_the_balance_is_changed_by_whoever_saw_it_last(accounts: Accounts) -> None:
@@ -226,8 +226,9 @@ def test_balances_are_written_beside_everything_else(accounts: Accounts, world: 
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_what_aws_raises_is_ours_and_quotes_nothing(accounts: Accounts, world: World, fault: Any) -> None:
-    Faults(world.dynamodb, "UpdateItem", lambda _: fault)
+def test_what_aws_raises_is_ours_and_quotes_nothing(moto_world: DynamoWorld, fault: Any) -> None:
+    accounts = Accounts(moto_world.table("AccountTable"))
+    Faults(moto_world.dynamodb, "UpdateItem", lambda _: fault)
     calls = (
         lambda: reserve(accounts, CID, 1, now=NOW),
         lambda: accounts.begin_probe(CID, by="me", now=NOW, lease=MINUTE),

@@ -3,28 +3,19 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
 from kuaixintong.admission import Admission, Paused, Shown, Ticket
 from kuaixintong.core.codes import Trouble
-from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import CredentialsUnusable, StoreUnavailable
-from kuaixintong.slots import Slots
-from kuaixintong.stores.account import Accounts
-from kuaixintong.stores.secrets import CachedSecret
-from tests.memory_table import MemoryTable
-from tests.world import CID, START, World
-
-PROBE_LEASE = timedelta(seconds=20)
+from kuaixintong.core.errors import StoreUnavailable
+from tests.sending import fails_once
+from tests.world import PROBE_LEASE, START, World
 
 
 def process(world: World) -> Admission:
     """The admission of a process of its own."""
-    accounts = Accounts(world.table("AccountTable"))
-    secret = CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, monotonic=world._seconds)
-    return Admission(accounts, secret, world.new_slots(accounts), probe_lease=PROBE_LEASE)
+    return world.new_sender().admission
 
 
 @pytest.fixture
@@ -50,17 +41,6 @@ def refused(admission: Admission) -> tuple[datetime, Trouble | None]:
     return caught.value.until, caught.value.reason
 
 
-def calls(world: World) -> list[str]:
-    """The operations asked of DynamoDB from here on."""
-    asked: list[str] = []
-
-    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
-        asked.append(params.get("UpdateExpression", model.name))
-
-    world.dynamodb.meta.events.register("before-parameter-build.dynamodb", note)
-    return asked
-
-
 # --- timestamps -------------------------------------------------------------------------------------------------
 
 
@@ -81,10 +61,10 @@ def test_no_two_tickets_of_any_process_share_a_timestamp(world: World) -> None:
 def test_ten_tickets_of_one_second_cost_one_write(world: World, admission: Admission) -> None:
     prove(admission)
     world.pass_time(seconds=2)
-    asked = calls(world)
+    writes = world.happens("AccountTable.update", lambda _: None)
     for _ in range(10):
         prove(admission)
-    assert len(asked) == 1
+    assert writes.count == 1
 
 
 def test_a_timestamp_tells_the_time_to_the_second(world: World, admission: Admission) -> None:
@@ -215,47 +195,20 @@ def test_of_troubles_side_by_side_the_first_pauses_and_the_rest_find_it_paused(
 def test_a_ticket_handed_back_unused_costs_nothing(world: World, admission: Admission) -> None:
     prove(admission)
     ticket = admission.enter()
-    asked = calls(world)
+    calls = world.happens("*", lambda _: None)
     assert admission.leave(ticket, Shown(answered=False, trouble=None, proof=False)) is None
-    assert asked == []
+    assert calls.count == 0
 
 
 # --- a process's threads ----------------------------------------------------------------------------------------
 
 
-class FrailAccounts(Accounts):
-    """An account in memory, proven, whose store a test may break."""
-
-    def __init__(self) -> None:
-        table = MemoryTable("AccountTable")
-        table.put({"cid": CID, "proven": "version"})
-        super().__init__(table)
-        self.broken = False
-
-    def count(self, cid: str, trouble: Trouble) -> int:
-        if self.broken:
-            raise StoreUnavailable("DynamoDB")
-        return super().count(cid, trouble)
-
-
-class PaperSecret(CachedSecret[PlatformCredentials]):
-    def __init__(self) -> None:
-        self.broken = False
-
-    def get(self, *, newer_than: str | None = None, at_most_every: float = 0.0) -> PlatformCredentials:
-        if self.broken:
-            raise CredentialsUnusable("The secret is no JSON object.")
-        return PlatformCredentials("version", CID, "test", "secret")
-
-
 class Threads:
-    """One process, whose threads ask for tickets."""
+    """One process with a proven account, whose threads ask for tickets."""
 
-    def __init__(self, probe_lease: float = 5.0) -> None:
-        self.accounts = FrailAccounts()
-        self.secret = PaperSecret()
-        slots = Slots(self.accounts, clock=lambda: START)
-        self.admission = Admission(self.accounts, self.secret, slots, probe_lease=timedelta(seconds=probe_lease))
+    def __init__(self, world: World, probe_lease: timedelta = PROBE_LEASE) -> None:
+        prove(process(world))
+        self.admission = world.new_sender(probe_lease=probe_lease).admission
         self._pool = ThreadPoolExecutor(4)
 
     def ask(self) -> Future[Ticket]:
@@ -266,8 +219,8 @@ class Threads:
 
 
 @pytest.fixture
-def threads() -> Iterator[Threads]:
-    threads = Threads()
+def threads(world: World) -> Iterator[Threads]:
+    threads = Threads(world)
     yield threads
     threads.close()
 
@@ -305,26 +258,25 @@ def test_when_the_first_thread_learns_nothing_the_next_goes_alone(threads: Threa
     assert other.result(5).alone
 
 
-def test_a_thread_waits_no_longer_for_another_than_a_probe_can_take() -> None:
-    threads = Threads(probe_lease=0.05)
+def test_a_thread_waits_no_longer_for_another_than_a_probe_can_take(world: World) -> None:
+    threads = Threads(world, timedelta(seconds=0.05))
     threads.ask().result(5)
     with pytest.raises(Paused):
         threads.ask().result(5)
     threads.close()
 
 
-def test_a_store_that_fails_when_the_first_thread_leaves_holds_nobody_up(threads: Threads) -> None:
+def test_a_store_that_fails_when_the_first_thread_leaves_holds_nobody_up(world: World, threads: Threads) -> None:
     first = threads.ask().result(5)
     other = threads.ask()
-    threads.accounts.broken = True
+    world.happens("AccountTable.update", fails_once)
     with pytest.raises(StoreUnavailable):
         threads.admission.leave(first, Shown(answered=False, trouble=Trouble.UNREACHABLE, proof=False))
     assert other.result(5).alone
 
 
-def test_a_secret_that_fails_when_a_thread_enters_holds_nobody_up(threads: Threads) -> None:
-    threads.secret.broken = True
-    with pytest.raises(CredentialsUnusable):
+def test_a_secret_that_fails_when_a_thread_enters_holds_nobody_up(world: World, threads: Threads) -> None:
+    world.happens("secret.get_secret_value", fails_once)
+    with pytest.raises(StoreUnavailable):
         threads.ask().result(5)
-    threads.secret.broken = False
     assert threads.ask().result(5).alone

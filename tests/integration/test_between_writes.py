@@ -1,6 +1,5 @@
 """Between two writes: what a delivery that is cut off, overtaken or late leaves behind, and tells."""
 
-from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -8,68 +7,27 @@ from typing import Any
 import pytest
 
 from kuaixintong.core import beijing
-from kuaixintong.core.codec import decode_answer, encode
-from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import NoAnswer, Unanswered
-from kuaixintong.core.messages import Answer, Login, SendSm
-from kuaixintong.stores.dynamo import from_item
-from tests.aws_faults import Faults, refusal
-from tests.chaos.campaign import Cut
-from tests.world import CID, PWD, UID, DirectLine, World
+from tests.fake_platform import Fate, Line
+from tests.gates import Incident, Killed
+from tests.sending import MORE_THAN_ONE_PART, fails, states
+from tests.world import CID, PWD, World
 
 MOBILE = "13708600860"
 SEND: dict[str, Any] = {"id": "order-1", "mobiles": [MOBILE], "content": "周末参加不了培训了"}
 OTHER_CID = "87654321"
 RETENTION = timedelta(days=180)
 
-type Fate = int | str | Callable[[], int | str | None]
-
-
-class Line(DirectLine):
-    """A line on which the next requests meet their fate.
-
-    A state code, ``lost`` (the answer), ``well``, or what happens first and may return a state code.
-    """
-
-    def __init__(self, world: World, *fates: Fate) -> None:
-        super().__init__(world.platform, lambda: world.now)
-        self.fates = deque(fates)
-
-    def ask(self, request: Login | SendSm, credentials: PlatformCredentials, timestamp: str) -> Answer:
-        fate = self.fates.popleft() if self.fates else "well"
-        match fate() if callable(fate) else fate:
-            case int(code) if code:
-                fields = encode(request, credentials, timestamp)
-                return decode_answer(self._platform.receive(fields, self._clock(), instead=code).answer.body)
-            case "lost":
-                super().ask(request, credentials, timestamp)
-                raise NoAnswer("lost on the way back", Unanswered.RESET)
-        return super().ask(request, credentials, timestamp)
-
 
 def meet(world: World, *fates: Fate) -> Line:
     """Give the next requests of a new process their fates."""
-    world.line = line = Line(world, *fates)
+    world.meet(world.platform)
+    world.line.fates += fates
     world.sender = world.new_sender()
-    return line
+    return world.line
 
 
-class Gate:
-    """Lets every call pass, but does something before the n-th."""
-
-    def __init__(self, call: int, act: Callable[[], object]) -> None:
-        self.left = call
-        self._act = act
-
-    def pass_(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self._act()
-
-
-def account(world: World, cid: str) -> dict[str, Any]:
-    found = world.dynamodb.get_item(TableName=world.tables["AccountTable"], Key={"cid": {"S": cid}})
-    return from_item(found["Item"])
+def die() -> None:
+    raise Killed
 
 
 # --- an acceptance that cannot be written down ------------------------------------------------------------------
@@ -77,7 +35,7 @@ def account(world: World, cid: str) -> dict[str, Any]:
 
 def test_the_token_of_an_acceptance_that_cannot_be_written_is_told(world: World) -> None:
     world.deliver(SEND, message_id="warm-up")
-    Faults(world.dynamodb, "UpdateItem", lambda _: refusal("ThrottlingException"))
+    world.happens("*.update", fails)
     delivery = world.deliver(SEND | {"id": "order-2"})
     accepted = world.platform.messages[-1]
     assert world.row("order-2")["state"] == "SUBMITTING"
@@ -91,8 +49,8 @@ def test_the_token_of_an_acceptance_that_cannot_be_written_is_told(world: World)
 def test_no_token_is_told_of_a_refusal_that_cannot_be_written(world: World) -> None:
     world.deliver(SEND, message_id="warm-up")
 
-    def refuse() -> int:
-        Faults(world.dynamodb, "UpdateItem", lambda _: refusal("ThrottlingException"))
+    def refuse() -> Fate:
+        world.happens("*.update", fails)
         return 320
 
     meet(world, refuse)
@@ -121,39 +79,18 @@ def test_after_an_answer_a_message_comes_back_no_later_than_its_validity_ends(
 # --- a noting that is cut off -----------------------------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """The end of a process."""
-
-
-def die() -> None:
-    raise Killed
-
-
 def test_all_parts_are_noted_before_the_first_is_asked_for_also_after_a_noting_that_was_cut_off(
     world: World,
 ) -> None:
     world.deliver(SEND, message_id="warm-up")
-    body = {"id": "big", "mobiles": [f"137{number:08}" for number in range(10_001)], "content": "x"}
-    world.sender = world.new_sender(dynamodb=Cut(world.dynamodb, Gate(2, die)))
-    with pytest.raises(Killed):
-        world.deliver(body)
-    assert parts_of(world, "big") == ["1"]
+    body = {"id": "big", "mobiles": MORE_THAN_ONE_PART, "content": "x"}
+    assert world.dies_before(2, body, of="SendsTable.*")
+    assert [*states(world, "big")] == ["1"]
     seen: list[list[str]] = []
-    meet(world, lambda: seen.append(parts_of(world, "big")), die)
+    meet(world, lambda: seen.append([*states(world, "big")]), die)
     with pytest.raises(Killed):  # when the first part has been asked for, enough is known
         world.deliver(body, receive_count=2)
     assert seen == [["1", "2"]]
-
-
-def parts_of(world: World, send_id: str) -> list[str]:
-    """The names of a send's parts, without their many mobiles."""
-    found = world.dynamodb.query(
-        TableName=world.tables["SendsTable"],
-        KeyConditionExpression="send_id = :send_id",
-        ExpressionAttributeValues={":send_id": {"S": send_id}},
-        ProjectionExpression="part",
-    )
-    return [item["part"]["S"] for item in found["Items"]]
 
 
 # --- how long a row lives ---------------------------------------------------------------------------------------
@@ -165,10 +102,10 @@ def expires(world: World, send_id: str = "order-2", part: str = "1") -> timedelt
 
 
 @pytest.mark.parametrize("fate", ["well", 1, 320, 999, "lost"])
-def test_an_answer_renews_how_long_a_row_lives(world: World, fate: int | str) -> None:
+def test_an_answer_renews_how_long_a_row_lives(world: World, fate: Fate) -> None:
     world.deliver(SEND, message_id="warm-up")
 
-    def later() -> int | str:
+    def later() -> Fate:
         world.pass_time(days=20)  # so that it is the answer that renews, and not the claim before it
         return fate
 
@@ -227,10 +164,16 @@ def test_a_part_that_another_worker_finishes_while_it_is_given_up_asks_for_nobod
             world.sender = other
             assert world.deliver(send, message_id="other").again is None
 
-        gate = Gate(call, finish)
-        world.sender = world.new_sender(dynamodb=Cut(world.dynamodb, gate))
+        at = call - 1
+
+        def meanwhile(number: int, at: int = at, finish: Callable[[], None] = finish) -> None:
+            if number == at:
+                finish()
+
+        gate = Incident("*Table.*", meanwhile)
+        world.sender = world.new_sender(gate=gate)
         world.deliver(send, message_id="first", receive_count=2)
-        if gate.left > 0:
+        if gate.count < call:
             break
         row = world.row(send["id"])
         assert (row["state"], row.get("attention"), row.get("advice")) == ("ACCEPTED", None, None)
@@ -243,8 +186,7 @@ def test_a_part_that_another_worker_finishes_while_it_is_given_up_asks_for_nobod
 
 def change_account(world: World) -> None:
     world.platform.change({"cid": OTHER_CID})
-    secret = f'{{"cid": "{OTHER_CID}", "uid": "{UID}", "pwd": "{PWD}"}}'
-    world.secrets.put_secret_value(SecretId=world.secret_arn, SecretString=secret)
+    world.change_secret(PWD, cid=OTHER_CID)
 
 
 def sequence_of(request: dict[str, Any]) -> int:
@@ -267,16 +209,16 @@ def test_a_secret_that_changes_to_another_account_while_it_is_refused_is_used_wi
     delivery = world.deliver(SEND | {"id": "order-2"})
     assert delivery.again is None
     assert [request["cid"] for request in line.requests] == [CID, OTHER_CID]
-    assert sequence_of(line.requests[1]) <= account(world, OTHER_CID)["sequence"]
+    assert sequence_of(line.requests[1]) <= world.account(OTHER_CID)["sequence"]
     assert world.row("order-2")["state"] == "ACCEPTED"
     assert world.row("order-2")["cid"] == OTHER_CID
-    assert "pause_reason" not in account(world, OTHER_CID)
+    assert "pause_reason" not in world.account(OTHER_CID)
 
 
 def test_after_a_pause_a_secret_of_another_account_leaves_the_paused_one_as_it_is(world: World) -> None:
     world.platform.change({"pwd": "new"})
     world.deliver(SEND)
-    assert account(world, CID)["pause_reason"] == "authentication"
+    assert world.account()["pause_reason"] == "authentication"
     world.platform.change({"pwd": PWD})
     change_account(world)
     world.pass_time(seconds=61)  # the old secret is still cached
@@ -287,9 +229,9 @@ def test_after_a_pause_a_secret_of_another_account_leaves_the_paused_one_as_it_i
         assert world.deliver(SEND, receive_count=3).again is None
     first, second = world.line.requests
     assert (first["cid"], second["cid"]) == (CID, OTHER_CID)
-    assert sequence_of(second) <= account(world, OTHER_CID)["sequence"]
-    assert account(world, OTHER_CID)["proven"]
-    left = account(world, CID)
+    assert sequence_of(second) <= world.account(OTHER_CID)["sequence"]
+    assert world.account(OTHER_CID)["proven"]
+    left = world.account()
     assert left["pause_reason"] == "authentication"
     assert "proven" not in left
     assert "probe_until" not in left, "nobody else of the old account has to wait for a probe that went elsewhere"
@@ -304,7 +246,7 @@ def test_a_good_answer_to_a_request_from_before_a_pause_does_not_end_the_pause(w
 
     def pause() -> None:
         world.pass_time(seconds=2)
-        other = world.new_sender(platform=Line(world, 400))
+        other = world.new_sender(platform=Line(world.platform, world._clock, 400))
         mine, world.sender = world.sender, other
         assert world.deliver(SEND | {"id": "poor"}, message_id="poor").pauses
         world.sender = mine
@@ -315,7 +257,7 @@ def test_a_good_answer_to_a_request_from_before_a_pause_does_not_end_the_pause(w
     world.deliver(SEND | {"id": "order-2"})
     world.pass_time(seconds=2)
     assert world.deliver(SEND | {"id": "order-3"}).again is None
-    assert account(world, CID)["pause_reason"] == "balance"
+    assert world.account()["pause_reason"] == "balance"
     world.pass_time(seconds=2)
     asked = len(line.requests)
     delivery = world.deliver(SEND | {"id": "order-4"})

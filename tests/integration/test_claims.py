@@ -20,7 +20,7 @@ from kuaixintong.core.sends import Part, Send
 from kuaixintong.status import with_mobiles
 from kuaixintong.stores.parts import Parts
 from tests.aws_faults import Faults, refusal
-from tests.world import LEASE, START, World
+from tests.world import LEASE, START, DynamoWorld, World
 
 MOBILES = ["13708600860", "18930612517"]
 NOW = START
@@ -146,52 +146,58 @@ def test_another_payload_under_the_id_is_a_conflict(rows: Claims) -> None:
 # --- our own writes, repeated by AWS's client -------------------------------------------------------------------
 
 
-def test_our_own_repeated_put_is_a_claim_and_not_somebody_elses(world: World, rows: Claims) -> None:
-    faults = Faults(world.dynamodb, "PutItem", lost(0), after=True)
+def test_our_own_repeated_put_is_a_claim_and_not_somebody_elses(moto_world: DynamoWorld) -> None:
+    rows = store(moto_world)
+    faults = Faults(moto_world.dynamodb, "PutItem", lost(0), after=True)
     assert claim(rows).submit == Submit("T1", uses=1, unanswered=1, attempts=1, asked_at=NOW)
     assert faults.calls == 2
-    assert world.row()["revision"] == 1
+    assert moto_world.row()["revision"] == 1
 
 
-def test_our_own_repeated_update_is_a_claim_too(world: World, rows: Claims) -> None:
+def test_our_own_repeated_update_is_a_claim_too(moto_world: DynamoWorld) -> None:
+    rows = store(moto_world)
     settle(rows, claim(rows), BUSY)
-    faults = Faults(world.dynamodb, "UpdateItem", lost(0), after=True)
+    faults = Faults(moto_world.dynamodb, "UpdateItem", lost(0), after=True)
     held = claim(rows, "B", fresh="T2")
     assert held == Claimed(Submit("T2", uses=1, unanswered=1, attempts=2, asked_at=NOW), "B", revision=3)
     assert faults.failed == 1
     settle(rows, held, ACCEPTED)
-    assert world.row()["state"] == "ACCEPTED"
+    assert moto_world.row()["state"] == "ACCEPTED"
 
 
-def test_our_own_repeated_result_is_written_once_and_no_error(world: World, rows: Claims) -> None:
+def test_our_own_repeated_result_is_written_once_and_no_error(moto_world: DynamoWorld) -> None:
+    rows = store(moto_world)
     held = claim(rows)
-    faults = Faults(world.dynamodb, "UpdateItem", lost(0), after=True)
+    faults = Faults(moto_world.dynamodb, "UpdateItem", lost(0), after=True)
     settle(rows, held, ACCEPTED)
     assert faults.calls == 2
-    assert (world.row()["state"], world.row()["revision"], world.row()["unanswered"]) == ("ACCEPTED", 2, 0)
+    row = moto_world.row()
+    assert (row["state"], row["revision"], row["unanswered"]) == ("ACCEPTED", 2, 0)
 
 
-def test_our_own_repeated_lapse_is_an_end(world: World, rows: Claims) -> None:
+def test_our_own_repeated_lapse_is_an_end(moto_world: DynamoWorld) -> None:
+    rows = store(moto_world)
     send = send_of(validUntil="2026-11-23 12:00:00")
     rows.note(send, PART, now=NOW - timedelta(hours=1))
-    Faults(world.dynamodb, "UpdateItem", lost(0), after=True)
+    Faults(moto_world.dynamodb, "UpdateItem", lost(0), after=True)
     held = rows.claim(send, PART, Bid("A", "T1"), now=NOW)
     assert held in (Lapse(State.EXPIRED, None), Finished(State.EXPIRED))
-    assert world.row()["state"] == "EXPIRED"
+    assert moto_world.row()["state"] == "EXPIRED"
 
 
-def test_our_own_repeated_split_is_one(world: World, rows: Claims) -> None:
+def test_our_own_repeated_split_is_one(moto_world: DynamoWorld) -> None:
+    rows = store(moto_world)
     held = claim(rows)
     sent: list[str] = []
-    world.dynamodb.meta.events.register(
+    moto_world.dynamodb.meta.events.register(
         "before-parameter-build.dynamodb.TransactWriteItems",
         lambda params, **_: sent.append(params["ClientRequestToken"]),
     )
-    faults = Faults(world.dynamodb, "TransactWriteItems", lost(0), after=True)
+    faults = Faults(moto_world.dynamodb, "TransactWriteItems", lost(0), after=True)
     with suppress(ClaimLost):  # DynamoDB knows the token and says yes again; moto does not
         rows.split(SEND, PART, held, came(INVALID), now=NOW)
     assert (faults.calls, sent) == (2, [held.claim])
-    assert [(row["part"], row["state"]) for row in world.all_rows()] == [
+    assert [(row["part"], row["state"]) for row in moto_world.all_rows()] == [
         ("1", "SPLIT"),
         ("1.1", "WAITING"),
         ("1.2", "WAITING"),
@@ -269,8 +275,7 @@ def test_nor_does_it_after_the_other_has_finished(world: World, rows: Claims) ->
 
 def test_a_result_for_a_row_that_has_expired_from_the_table_is_not_written(world: World, rows: Claims) -> None:
     held = claim(rows)
-    key = {"send_id": {"S": "m-1"}, "part": {"S": "1"}}
-    world.dynamodb.delete_item(TableName=world.tables["SendsTable"], Key=key)
+    world.memory["SendsTable"].rows.clear()
     with pytest.raises(ClaimLost):
         settle(rows, held, ACCEPTED)
     assert world.all_rows() == []
@@ -324,35 +329,36 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return slept
 
 
-def test_a_split_that_another_write_disturbs_is_tried_again(
-    world: World, rows: Claims, pauses: list[float]
-) -> None:
+def test_a_split_that_another_write_disturbs_is_tried_again(moto_world: DynamoWorld, pauses: list[float]) -> None:
+    rows = store(moto_world)
     held = claim(rows)
     faults = Faults(
-        world.dynamodb,
+        moto_world.dynamodb,
         "TransactWriteItems",
         lambda n: cancelled("TransactionConflict", "None", "None") if n < 3 else None,
     )
     rows.split(SEND, PART, held, came(INVALID), now=NOW)
     assert (faults.calls, len(pauses)) == (4, 3)
-    assert [row["state"] for row in world.all_rows()] == ["SPLIT", "WAITING", "WAITING"]
+    assert [row["state"] for row in moto_world.all_rows()] == ["SPLIT", "WAITING", "WAITING"]
 
 
 def test_a_split_that_is_disturbed_for_good_leaves_the_whole_as_it_was(
-    world: World, rows: Claims, pauses: list[float]
+    moto_world: DynamoWorld, pauses: list[float]
 ) -> None:
+    rows = store(moto_world)
     held = claim(rows)
-    Faults(world.dynamodb, "TransactWriteItems", lambda _: cancelled("None", "TransactionConflict", "None"))
+    Faults(moto_world.dynamodb, "TransactWriteItems", lambda _: cancelled("None", "TransactionConflict", "None"))
     with pytest.raises(StoreUnavailable, match="TransactWriteItems"):
         rows.split(SEND, PART, held, came(INVALID), now=NOW)
     assert sum(pauses) < 1
-    assert [(row["state"], row["mobiles"]) for row in world.all_rows()] == [("SUBMITTING", MOBILES)]
+    assert [(row["state"], row["mobiles"]) for row in moto_world.all_rows()] == [("SUBMITTING", MOBILES)]
 
 
-def test_a_split_whose_condition_fails_is_not_tried_again(world: World, rows: Claims, pauses: list[float]) -> None:
+def test_a_split_whose_condition_fails_is_not_tried_again(moto_world: DynamoWorld, pauses: list[float]) -> None:
+    rows = store(moto_world)
     held = claim(rows)
     faults = Faults(
-        world.dynamodb,
+        moto_world.dynamodb,
         "TransactWriteItems",
         lambda _: cancelled("ConditionalCheckFailed", "TransactionConflict", "None"),
     )
@@ -397,13 +403,7 @@ def test_a_part_past_its_validity_is_ended_and_says_how(
 
 
 def by_attention(world: World, attention: str) -> list[str]:
-    found = world.dynamodb.query(
-        TableName=world.tables["SendsTable"],
-        IndexName="by-attention",
-        KeyConditionExpression="attention = :attention",
-        ExpressionAttributeValues={":attention": {"S": attention}},
-    )
-    return [item["send_id"]["S"] for item in found["Items"]]
+    return [row["send_id"] for row in Parts(world.table("SendsTable")).needing(Attention(attention))]
 
 
 @pytest.mark.parametrize(
@@ -491,26 +491,29 @@ def test_a_refused_body_that_comes_again_is_one_row(world: World, rows: Claims) 
 
 
 @pytest.mark.parametrize("character", ["x", "长", "\U0001f600"])
-def test_the_longest_body_fits_into_a_row(world: World, rows: Claims, character: str) -> None:
+def test_the_longest_body_fits_into_a_row(moto_world: DynamoWorld, character: str) -> None:
+    rows = store(moto_world)
     faults = [f'"{character * 40}" is not a field of a send; the fields are {"x" * 80}.'] * 21
     rows.refuse("m-1", "m-1", faults, character * 1_000_000, now=NOW)
-    assert len(world.row()["body"]) == 90_000
+    assert len(moto_world.row()["body"]) == 90_000
 
 
-def test_the_largest_part_fits_into_a_row(world: World, rows: Claims) -> None:
+def test_the_largest_part_fits_into_a_row(moto_world: DynamoWorld) -> None:
+    rows = store(moto_world)
     mobiles = [f"137{number:08}" for number in range(10_000)] + [f"{n:03}" + "长" * 60 for n in range(500)]
     send = send_of(mobiles=mobiles, content="长" * 1_000)
     held = claim(rows, send=send)
     part = send.parts[0]
     assert (len(part.mobiles), len(part.invalid_mobiles)) == (10_000, 500)
     rows.settle(send, part, held, rule_for(came(ACCEPTED)), came(ACCEPTED), now=NOW)
-    assert len(world.row()["mobiles"]) == 10_000
+    assert len(moto_world.row()["mobiles"]) == 10_000
 
 
-def test_a_row_of_nothing_but_unusable_mobiles_fits_too(world: World, rows: Claims) -> None:
+def test_a_row_of_nothing_but_unusable_mobiles_fits_too(moto_world: DynamoWorld) -> None:
+    rows = store(moto_world)
     send = send_of(mobiles=[f"{number:04}" + "长" * 60 for number in range(1_000)])
     rows.note(send, send.parts[0], now=NOW)
-    assert (world.row()["state"], len(world.row()["invalid_mobiles"])) == ("REJECTED", 1_000)
+    assert (moto_world.row()["state"], len(moto_world.row()["invalid_mobiles"])) == ("REJECTED", 1_000)
 
 
 # --- what is kept -----------------------------------------------------------------------------------------------
@@ -540,10 +543,11 @@ def test_content_can_be_left_out_of_every_row(world: World) -> None:
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_what_aws_raises_is_ours_and_quotes_nothing(world: World, rows: Claims, fault: Any) -> None:
+def test_what_aws_raises_is_ours_and_quotes_nothing(moto_world: DynamoWorld, fault: Any) -> None:
+    rows = store(moto_world)
     held = claim(rows)
     for operation in ("PutItem", "UpdateItem", "TransactWriteItems"):
-        Faults(world.dynamodb, operation, lambda _: fault)
+        Faults(moto_world.dynamodb, operation, lambda _: fault)
     other = send_of(id="other")
     calls: tuple[Callable[[], object], ...] = (
         lambda: rows.note(other, PART, now=NOW),
@@ -557,4 +561,4 @@ def test_what_aws_raises_is_ours_and_quotes_nothing(world: World, rows: Claims, 
         with pytest.raises(StoreUnavailable) as caught:
             call()
         assert "words that may quote a row" not in str(caught.value)
-    assert [(row["state"], row["revision"]) for row in world.all_rows()] == [("SUBMITTING", 1)]
+    assert [(row["state"], row["revision"]) for row in moto_world.all_rows()] == [("SUBMITTING", 1)]

@@ -17,15 +17,13 @@ import boto3
 import pytest
 
 from functions.sender import handler
-from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.core.ledger import State
-from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.submission import Progress, QueueMessage
 from local.simulator.running import running_simulator
-from tests.aws_faults import Faults, refusal
 from tests.receiving import Context, metrics
-from tests.world import DirectLine, World
+from tests.sending import fails
+from tests.world import DynamoWorld, World
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -35,7 +33,7 @@ BATCH = ROOT / "events" / "sqs-batch.json"
 
 SPEC_SAMPLE, GOOD, NO_JSON, WRONG, A_LIST, CONFLICT, PUT_OFF = range(7)
 LATER = "13500000000"
-"""A mobile that the platform has no time for now (210)."""
+"""A mobile that the platform has no time for now (1)."""
 
 nothing_to_measure = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -79,18 +77,9 @@ def invoke(event: dict[str, Any], seconds_left: float = 60.0) -> Invocation:
     return Invocation([each["itemIdentifier"] for each in answer["batchItemFailures"]], log.getvalue())
 
 
-class PickyLine(DirectLine):
-    """The platform, which has no time for one mobile."""
-
-    def ask(self, request: Login | SendSm, credentials: PlatformCredentials, timestamp: str) -> Answer:
-        if isinstance(request, SendSm) and LATER in request.mobiles:
-            return Answer(210)
-        return super().ask(request, credentials, timestamp)
-
-
 @pytest.fixture(autouse=True)
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A new process of the function, of one thread, since moto is for one."""
+    """A new process of the function, of one thread: a world's platform is for one."""
     environment = {
         "PLATFORM_URL": "http://127.0.0.1:9/",
         "PLATFORM_SECRET_ARN": "arn",
@@ -123,9 +112,8 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def sender(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world that the handler submits in."""
-    world.line = PickyLine(world.platform, lambda: world.now)
-    submitter = world.new_sender()
-    monkeypatch.setattr(handler, "_submitter", lambda: submitter)
+    world.line.always[LATER] = 1
+    monkeypatch.setattr(handler, "_submitter", lambda: world.sender)
     return world
 
 
@@ -287,8 +275,7 @@ def test_an_id_that_is_made_of_a_mobile_is_logged_masked_however_the_delivery_en
 
 def test_the_log_has_the_token_of_an_acceptance_that_no_row_could_take(sender: World) -> None:
     invoke(records(GOOD))
-    throttled = refusal("ThrottlingException")
-    Faults(sender.dynamodb, "UpdateItem", lambda _: throttled)
+    sender.happens("*.update", fails)
     (line,) = invoke(records(SPEC_SAMPLE)).lines
     accepted = sender.platform.messages[-1]
     assert accepted.mobiles == ("13708600860", "18930612517")
@@ -357,9 +344,9 @@ def test_a_first_batch_is_wired_once_for_all_its_threads(monkeypatch: pytest.Mon
 
 
 def test_wired_for_real_a_send_goes_over_http_and_its_row_and_queue_tell(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    moto_world: DynamoWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sqs = boto3.client("sqs")
+    world, sqs = moto_world, boto3.client("sqs")
     queue, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("sends", "dead-letters"))
     with running_simulator() as platform:
         monkeypatch.setenv("PLATFORM_URL", platform.url)
@@ -369,7 +356,7 @@ def test_wired_for_real_a_send_goes_over_http_and_its_row_and_queue_tell(
         monkeypatch.setenv("SEND_QUEUE_URL", queue)
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", dead)
         monkeypatch.setenv("RECEIVE_LIMIT", "3")
-        platform.faults([{"do": "code", "code": 210, "mobile": LATER}])
+        platform.faults([{"do": "code", "code": 1, "mobile": LATER}])
         for number in (SPEC_SAMPLE, PUT_OFF):
             sqs.send_message(QueueUrl=queue, MessageBody=records(number)["Records"][0]["body"])
         received = sqs.receive_message(

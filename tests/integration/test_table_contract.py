@@ -9,15 +9,15 @@ from tests.memory_table import MemoryTable
 from tests.table_contract import CHECKS, Check, a_repeated_transaction_is_one
 
 if TYPE_CHECKING:
-    from tests.world import World
+    from tests.world import DynamoWorld
 
 
 @pytest.fixture(params=["moto", "memory"])
 def table(request: pytest.FixtureRequest) -> Table:
     if request.param == "memory":
         return MemoryTable("SendsTable")
-    world: World = request.getfixturevalue("world")
-    return world.table("SendsTable")
+    moto_world: DynamoWorld = request.getfixturevalue("moto_world")
+    return moto_world.table("SendsTable")
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

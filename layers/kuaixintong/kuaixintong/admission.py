@@ -19,7 +19,7 @@ from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import KuaixintongError
 from kuaixintong.core.gate import Account, Closed, Permission, Probe, TooDear
-from kuaixintong.slots import Held, Slot, Slots
+from kuaixintong.slots import Held, NoSlot, Slot, Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
 
@@ -51,7 +51,7 @@ class OutOfBalance(Held):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Permission for one request: credentials, slot and what else was known when it was given.
+    """Permission for one request: credentials, slot and how the account stood when it was given.
 
     ``alone``: the process's other threads wait for what becomes of it; ``probing``: so do all workers;
     ``of_balance``: so do the parts that are too dear. ``cost`` is in messages.
@@ -59,6 +59,7 @@ class Ticket:
 
     credentials: PlatformCredentials
     slot: Slot
+    account: Account
     entered_at: datetime
     alone: bool
     probing: bool
@@ -69,11 +70,6 @@ class Ticket:
     def timestamp(self) -> str:
         """A timestamp that no other request has or will have."""
         return beijing.timestamp(self.slot.tick)
-
-    @property
-    def account(self) -> Account:
-        """The account as it stood when the slot was taken."""
-        return self.slot.seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,33 +159,38 @@ class Admission:
             if isinstance(permission, Closed | TooDear):
                 self._hold(credentials.cid, permission, deadline)
                 continue
-            ticket = self._granted(permission, credentials, self._another_slot(credentials.cid, deadline), cost)
+            slot = self._another_slot(credentials.cid, deadline)
+            ticket = self._granted(permission, credentials, known, slot, cost)
             if ticket:
                 return ticket
             until = self._now() + timedelta(seconds=1)
             self._hold(credentials.cid, Closed(until, None, in_place=True), deadline)
 
     def _another_slot(self, cid: str, deadline: float) -> Slot:
+        first = True
         while (slot := self._slots.pop()) is None:
+            if not first and self._monotonic() >= deadline:
+                raise NoSlot(self._now() + timedelta(seconds=1), "slots are missed before they are ours")
+            first = False
             self._lead(lambda: self._slots.take(cid, max(self._waiting, 1), deadline=deadline), deadline)
         return slot
 
     def _granted(
-        self, permission: Permission, credentials: PlatformCredentials, slot: Slot, cost: int
+        self, permission: Permission, credentials: PlatformCredentials, known: Account, slot: Slot, cost: int
     ) -> Ticket | None:
         """Return the ticket; ``None`` if another worker has won the right to probe."""
         now = self._now()
         of_balance = isinstance(permission, Probe) and permission.of_balance
         probing = isinstance(permission, Probe) and not of_balance
-        if of_balance and not self._begin_dear_probe(credentials.cid, slot.seen, now):
+        if of_balance and not self._begin_dear_probe(credentials.cid, known, now):
             return None
         if probing:
-            fresh = self._begin_probe(credentials, slot.seen, now)
+            fresh = self._begin_probe(credentials, known, now)
             if fresh is None:
                 return None
             credentials = fresh
         self._lone_request = alone = probing or not self._freshly_proven()
-        return Ticket(credentials, slot, now, alone, probing, of_balance, cost)
+        return Ticket(credentials, slot, known, now, alone, probing, of_balance, cost)
 
     def _wait_for_the_lone_request(self, deadline: float) -> None:
         longest = max(deadline - self._monotonic(), self._probe_lease.total_seconds())
@@ -308,7 +309,7 @@ class Admission:
                 self._answers.popleft()
             accepted, asked = sum(good for _, good in self._answers), len(self._answers)
         if not shown.accepted:
-            self._slots.slow(ticket.credentials.cid, ticket.account.learnt, accepted=accepted, asked=asked)
+            self._slots.slow(ticket.credentials.cid, ticket.slot.seen.learnt, accepted=accepted, asked=asked)
 
     def _note_balance(self, ticket: Ticket, shown: Shown) -> None:
         """Note what a 400 or an acceptance says of the balance."""

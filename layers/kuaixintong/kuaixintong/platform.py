@@ -1,6 +1,6 @@
 """What the rest of the package needs of the platform: one question, one answer.
 
-:class:`kuaixintong.client.PlatformClient` asks over HTTP; the tests' ``DirectLine`` asks the simulator itself.
+:class:`kuaixintong.client.PlatformClient` asks over HTTP; the tests' ``Line`` asks the simulator itself.
 """
 
 from typing import Protocol

@@ -30,6 +30,9 @@ _KNOWN_FOR = 1.0
 """Seconds for which a look at the account is good: a pause is seen no later. What is left of a block of timestamps
 goes with it, for a timestamp should also tell the time."""
 
+_LONGEST_LEAD = TICKS_PER_SECOND
+"""Ticks by which slots are taken later at the most, for the time that the taking takes."""
+
 _TRIES = 5
 """Plans for slots that others overtake before a worker comes back later."""
 
@@ -50,12 +53,13 @@ class NoSlot(Held):
 class Slot:
     """A tick that is this process's alone, and the account as it stood when it was taken.
 
-    ``timed``: there is a pace, and no request goes out before it.
+    ``timed``: there is a pace, and no request goes out before it. ``taken_at`` is by the monotonic clock.
     """
 
     tick: int
     seen: Account
     timed: bool
+    taken_at: float
 
 
 class Slots:
@@ -87,6 +91,8 @@ class Slots:
         self._account: Account | None = None
         self._known_at = 0.0
         self._slots: deque[Slot] = deque()
+        self._write_takes = 0
+        """Ticks that the last write took: a slot that comes sooner than that is missed before it is ours."""
 
     # --- how the account stands ---------------------------------------------------------------------------------
 
@@ -133,10 +139,10 @@ class Slots:
 
     def pop(self) -> Slot | None:
         """Return a slot that is still to come, or a timestamp of the last second, if there is one left."""
-        now = self._now()
+        now, monotonic = self._now(), self.monotonic()
         while self._slots:
             slot = self._slots.popleft()
-            if now - slot.tick <= (pace.MISSED if slot.timed else TICKS_PER_SECOND):
+            if now - slot.tick <= pace.MISSED if slot.timed else monotonic - slot.taken_at <= _KNOWN_FOR:
                 return slot
         return None
 
@@ -148,8 +154,8 @@ class Slots:
         self._check_clock()
         seen = self._account or Account()
         for _ in range(_TRIES):
-            now = self._now()
-            step = self.step(seen, now)
+            step = self.step(seen, self._now())
+            now = self._now() + (self._write_takes if step > 1 else 0)
             many = wanted if step > 1 else max(wanted, _BLOCK)
             planned = pace.plan(seen.sequence, now=now, step=step, wanted=many, lane=self.lane)
             match planned:
@@ -209,9 +215,11 @@ class Slots:
 
     def _carry_out(self, cid: str, take: Take, step: int, now: int, seen: Account) -> None:
         last = now + (pace.AHEAD[self.lane] if step > 1 else pace.ASTRAY)
+        began = self._now()
         ticks, seen = self._accounts.take(cid, take, step=step, now=now, last=last, seen=seen)
-        self._slots.extend(Slot(tick, seen, timed=step > 1) for tick in ticks)
+        self._write_takes = min(max(self._now() - began, 0), _LONGEST_LEAD)
         self._know(seen)
+        self._slots.extend(Slot(tick, seen, step > 1, self._known_at) for tick in ticks)
 
     def _wait(self, seconds: float, deadline: float) -> None:
         if self.monotonic() + seconds > deadline:

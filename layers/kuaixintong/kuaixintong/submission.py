@@ -276,11 +276,8 @@ class _Errand:
 
     def _try(self, part: Part) -> State | Again | Then:
         """Ask for a part once, if it may be asked for now; a ``Then`` means: once more."""
-        now = self._now()
-        if self._send.expires and self._send.expires <= now:
-            # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is
-            # busy.
-            return self._not_ours(self._claim(part, Bid(_new_claim()), now))
+        if end := self._lapsed(part):
+            return end
         rest = self._time_left() - self._desk.longest_request
         if rest < 0:
             return Again(SOON, "out of time")
@@ -295,11 +292,21 @@ class _Errand:
             return Again(SOON, "out of time")
         return self._ask(part, ticket)
 
+    def _lapsed(self, part: Part) -> State | Again | None:
+        """End a part whose validity has passed."""
+        now = self._now()
+        if self._send.expires is None or now < self._send.expires:
+            return None
+        # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is busy.
+        return self._not_ours(self._claim(part, Bid(_new_claim()), now))
+
     def _patience(self, rest: float) -> float:
         return min(rest, schedule.IN_PLACE) if self._desk.lane is Lane.URGENT else rest
 
     def _wait(self, part: Part, held: Held) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
+        if end := self._lapsed(part):
+            return end
         standing = self._note(part)
         if standing and standing.state.final:
             return standing.state

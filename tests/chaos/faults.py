@@ -1,0 +1,195 @@
+"""What can go wrong in one delivery of a message: one flat table, :data:`FAULTS`.
+
+A fault is asked before and after each call of the worker to anything outside, and what becomes of its request. A
+new kind is a class that answers one of the three differently, and a line in the table; the rest of the campaign
+knows no fault by name.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.core.messages import Answer
+
+if TYPE_CHECKING:
+    from tests.chaos.run import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a fault is asked; it begins as none.
+
+    ``loses`` tells whether an answer, or the worker that should have written it down, is lost by it: only then may
+    a row end ``UNCONFIRMED``. ``lies`` tells whether the platform refuses, with 230, a timestamp that was fine.
+    """
+
+    loses: ClassVar[bool] = False
+    lies: ClassVar[bool] = False
+
+    def before(self, wire: "Wire", call: str) -> None:
+        """What happens before a call goes out, the ``wire.calls``-th of this worker."""
+
+    def after(self, wire: "Wire", call: str) -> None:
+        """What happens when a call has been acted on."""
+
+    def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
+        """What becomes of the request."""
+        return wire.carry(fields, "well")
+
+
+@dataclass(frozen=True, slots=True)
+class Clean(Fault):
+    """Nothing goes wrong."""
+
+
+# --- the worker -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kill(Fault):
+    """The worker dies before its n-th call to anything outside, counted from 1.
+
+    The calls of a first delivery: the secret, the sequence, the probe, the claim, the request, the result, the
+    account. A number beyond the last is a death after all is done and before the message is deleted.
+    """
+
+    call: int
+    loses: ClassVar[bool] = True
+
+    def before(self, wire: "Wire", call: str) -> None:
+        if wire.calls == self.call:
+            wire.die()
+
+
+@dataclass(frozen=True, slots=True)
+class KillAfterActing(Fault):
+    """The worker dies while the platform's answer is on its way: the platform has acted."""
+
+    loses: ClassVar[bool] = True
+
+    def after(self, wire: "Wire", call: str) -> None:
+        if call == "platform.ask":
+            wire.die()
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken(Fault):
+    """The worker stalls before its n-th call outside, nearly until its end; another copy comes meanwhile."""
+
+    call: int
+    other: Fault = Clean()
+    """What happens to the other copy."""
+    own: Fault = Clean()
+    """What becomes of the request of the worker that was overtaken."""
+
+    def before(self, wire: "Wire", call: str) -> None:
+        if wire.calls == self.call and not wire.happened:
+            wire.happened = True
+            wire.run.overtake(self.other)
+
+    def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
+        return self.own.carry(wire, fields)
+
+
+# --- the stores -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten(Fault):
+    """The n-th call outside, if it is one to a store, is refused: nothing is written or read."""
+
+    call: int
+    loses: ClassVar[bool] = True
+
+    def before(self, wire: "Wire", call: str) -> None:
+        if wire.calls == self.call and call != "platform.ask":
+            wire.happened = True
+            raise StoreUnavailable(f"{call}: throttled")
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard(Fault):
+    """The n-th call outside, if it is one to a store, is acted on, and its answer never comes."""
+
+    call: int
+    loses: ClassVar[bool] = True
+
+    def after(self, wire: "Wire", call: str) -> None:
+        if wire.calls == self.call and call != "platform.ask":
+            wire.happened = True
+            raise StoreUnavailable(f"{call}: timed out")
+
+
+# --- the request ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LostRequest(Fault):
+    """The request never arrives, and no answer comes."""
+
+    loses: ClassVar[bool] = True
+
+    def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
+        return wire.strike(fields, "never")
+
+
+@dataclass(frozen=True, slots=True)
+class LostAnswer(Fault):
+    """The platform acts; its answer never arrives."""
+
+    loses: ClassVar[bool] = True
+
+    def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
+        return wire.strike(fields, "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class GarbledAnswer(Fault):
+    """The platform acts; its answer cannot be read."""
+
+    loses: ClassVar[bool] = True
+
+    def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
+        return wire.strike(fields, "garbled")
+
+
+@dataclass(frozen=True, slots=True)
+class LateRequest(Fault):
+    """No answer comes; the platform acts only after that many further deliveries."""
+
+    deliveries: int
+    loses: ClassVar[bool] = True
+
+    def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
+        wire.run.hold(fields, self.deliveries)
+        return wire.strike(fields, "never")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Fault):
+    """The platform answers this state code and does nothing."""
+
+    code: int
+
+    @property
+    def lies(self) -> bool:  # type: ignore[override]
+        return self.code == 230
+
+    def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
+        return wire.strike(fields, self.code)
+
+
+FAULTS: tuple[Fault, ...] = (
+    *(Kill(call) for call in range(1, 9)),
+    KillAfterActing(),
+    LostRequest(),
+    LostAnswer(),
+    GarbledAnswer(),
+    *(LateRequest(deliveries) for deliveries in (1, 2, 99)),
+    *(Answered(code) for code in (1, 100, 210, 230, 240, 330, 400, 999)),
+    *(Overtaken(call) for call in (3, 4, 5, 6)),
+    *(Overtaken(4, other) for other in (Answered(210), LateRequest(99), LostAnswer())),
+    Overtaken(4, other=LateRequest(99), own=Answered(210)),
+    *(Unwritten(call) for call in range(1, 8)),
+    *(Unheard(call) for call in range(2, 8)),
+)

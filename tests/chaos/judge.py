@@ -1,0 +1,47 @@
+"""What the end of a run must look like: the campaign's judge, who knows promises and no faults."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from tests.chaos.run import Run
+from tests.sending import held_by
+
+
+def judge(run: Run) -> list[str]:
+    """Return what is wrong with the end of a run: nothing, if every promise was kept."""
+    acceptances = Counter(mobile for message in run.platform.messages for mobile in message.mobiles)
+    rows = [row for row in run.rows if row["state"] != "SPLIT"]
+    wrong = [
+        f"{mobile} accepted more than once: {count} times" for mobile, count in acceptances.items() if count > 1
+    ]
+    wrong += _unaccounted(run, rows)
+    for row in rows:
+        wrong += [f"part {row['part']} {what}" for what in _untrue(run, row, acceptances)]
+    return wrong
+
+
+def _unaccounted(run: Run, rows: list[dict[str, Any]]) -> Iterator[str]:
+    held = Counter(mobile for row in rows for mobile in held_by(row))
+    if held != Counter(run.mobiles):
+        lost, doubled = set(run.mobiles) - set(held), held - Counter(run.mobiles)
+        yield f"unaccounted for: {lost}; in more than one row: {doubled}"
+
+
+def _untrue(run: Run, row: dict[str, Any], acceptances: Counter[str]) -> Iterator[str]:
+    mobiles = held_by(row)
+    match row["state"]:
+        case "ACCEPTED":
+            given = {str(message.token): set(message.mobiles) for message in run.platform.messages}
+            if given.get(row.get("token", "")) != set(row["mobiles"]):
+                yield f"says ACCEPTED with token {row.get('token')}; the platform gave {given}"
+        case "REJECTED":
+            if any(acceptances[mobile] for mobile in mobiles):
+                yield "says REJECTED, but was accepted"
+        case "UNCONFIRMED":
+            if not run.losses and not run.platform_lied:
+                yield "says UNCONFIRMED, though no answer was lost: one was thrown away"
+            if "attention" not in row:
+                yield "says UNCONFIRMED without asking for attention"
+        case state:
+            yield f"is unaccounted for: its row says {state}"

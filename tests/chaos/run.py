@@ -1,0 +1,220 @@
+"""One message's deliveries with their faults, the platform that they meet, and what is still on its way."""
+
+import json
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from typing import Any, Self
+
+from kuaixintong.core.codec import encode
+from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.messages import Answer, Login, SendSm
+from kuaixintong.submission import QueueMessage
+from local.simulator.platform import Platform
+from local.simulator.settings import Memory, Settings
+from tests.chaos.faults import Clean, Fault
+from tests.fake_platform import Fate
+from tests.gates import Killed
+from tests.world import CID, PWD, UID, World
+
+FUNCTION_LIFE = timedelta(seconds=60)
+MOBILE = "13708600860"
+MOST_DELIVERIES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Faults of successive deliveries, and the ground that they meet.
+
+    ``memory`` is what the platform remembers; ``refused`` whether it refuses the number (310); ``proven`` whether
+    the account is known to work when the run begins, so that no probe comes first.
+    """
+
+    faults: tuple[Fault, ...]
+    memory: Memory
+    refused: bool = False
+    proven: bool = False
+
+    def then(self, fault: Fault) -> "Schedule":
+        """Return this schedule with one fault more."""
+        return replace(self, faults=(*self.faults, fault))
+
+    def __str__(self) -> str:
+        flags = f"{self.memory}{' refused' if self.refused else ''}{' proven' if self.proven else ''}"
+        return f"{flags}: {', '.join(map(str, self.faults))}"
+
+
+class Wire:
+    """Every call of one worker to anything outside, counted: the place where its fault happens."""
+
+    address = "direct"
+
+    def __init__(self, run: "Run", fault: Fault, pause: Callable[[], None] = lambda: None) -> None:
+        self.run = run
+        self.calls = 0
+        self.happened = False
+        """Whether the fault has come about; a delivery that meets a pause may never get as far."""
+        self._fault = fault
+        self._pause = pause
+        self._dead = False
+
+    def before(self, call: str) -> None:
+        """Let a call through, unless the worker is dead or dies now."""
+        self._pause()
+        self.calls += 1
+        if not self._dead:
+            self._fault.before(self, call)
+        if self._dead:  # whatever a dying worker's "finally" tries: a killed process writes nothing
+            raise Killed
+
+    def after(self, call: str) -> None:
+        """Let a result through."""
+        self._fault.after(self, call)
+
+    def die(self) -> None:
+        """Die here and now."""
+        self.happened = self._dead = True
+        raise Killed
+
+    def ask(self, request: Login | SendSm, credentials: PlatformCredentials, timestamp: str) -> Answer:
+        """Play the network between the worker and the platform."""
+        return self._fault.carry(self, encode(request, credentials, timestamp))
+
+    def strike(self, fields: dict[str, str], fate: Fate) -> Answer:
+        """Let a request meet the fate that is its fault."""
+        self.happened = True
+        return self.carry(fields, fate)
+
+    def carry(self, fields: dict[str, str], fate: Fate) -> Answer:
+        """Let a request meet its fate."""
+        return self.run.world.line.carry(fields, fate)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Whether a delivery ended the message's duty, whether its fault came about, and when the next one comes."""
+
+    done: bool
+    happened: bool
+    rest: timedelta
+
+
+class Run:
+    """One message in a world: so many deliveries, with faults and without."""
+
+    def __init__(
+        self, world: World, schedule: Schedule, *, send_id: str = "run", mobiles: tuple[str, ...] = (MOBILE,)
+    ) -> None:
+        self.world = world
+        self.schedule = schedule
+        self.send_id = send_id
+        self.mobiles = mobiles
+        self.losses = 0
+        """How often an answer, or the worker that should have written it down, was really lost."""
+        self.platform_lied = False
+        self.done = False
+        """Whether the message has done its duty."""
+        self.over = False
+        """Whether it had before the last fault came, which then met a copy that was late."""
+        self._deliveries = 0
+        self._held: list[tuple[int, dict[str, str]]] = []
+
+    @classmethod
+    def on(cls, world: World, schedule: Schedule, **message: Any) -> Self:
+        """Begin on the ground that a schedule names: a new platform, and what is known of the account."""
+        world.meet(Platform(_settings(schedule.memory, refused=schedule.refused)))
+        version = world.secrets.get_secret_value(SecretId=world.secret_arn)["VersionId"]
+        account = {"cid": CID, "proven": version if schedule.proven else None}
+        world.table("AccountTable").put(account)
+        return cls(world, schedule, **message)
+
+    def fork(self) -> Self:
+        """Return this run as it is now, for another future."""
+        other = copy(self)
+        other.world = self.world.fork()
+        other._held = self._held.copy()
+        return other
+
+    def play(self) -> None:
+        """Deliver the message with the schedule's faults, then without, until it has done its duty."""
+        for fault in self.schedule.faults:
+            self.meet(fault)
+        self.finish()
+
+    def meet(self, fault: Fault) -> None:
+        """Deliver until a fault comes about, or there is nothing left to do."""
+        self.over = self.done
+        for _ in range(MOST_DELIVERIES):
+            delivered = self.deliver(fault)
+            if delivered.happened or delivered.done:
+                return
+        raise AssertionError(f"{self.schedule}: {fault} never came about")
+
+    def finish(self) -> None:
+        """Deliver without a fault until the message has done its duty; then let every late request arrive."""
+        for _ in range(MOST_DELIVERIES):
+            if self.deliver(Clean()).done:
+                break
+        else:
+            raise AssertionError(f"{self.schedule}: never done; the rows are {self.rows}")
+        self.release(everything=True)
+
+    def deliver(self, fault: Fault) -> Delivered:
+        """Deliver once, to a new process, and let the time pass until the message comes back."""
+        delivered = self.attempt(fault)
+        self.done = self.done or delivered.done
+        self.release()
+        self.world.now += delivered.rest + timedelta(milliseconds=1)
+        return delivered
+
+    def attempt(self, fault: Fault, pause: Callable[[], None] = lambda: None) -> Delivered:
+        """Deliver once, to a new process, which pauses before each of its calls outside."""
+        self._deliveries += 1
+        wire = Wire(self, fault, pause)
+        sender = self.world.new_sender(gate=wire, platform=wire)
+        body = json.dumps({"id": self.send_id, "mobiles": self.mobiles, "content": "x"})
+        message = QueueMessage("message", "receipt", body, min(self._deliveries, 3))
+        try:
+            again = sender.take(message, self.world.life()).again
+            done, rest = again is None, timedelta(seconds=again.delay if again else 0)
+        except Killed:
+            done, rest = False, 6 * FUNCTION_LIFE  # the queue's visibility timeout
+        if wire.happened:
+            self.losses += fault.loses
+            self.platform_lied = self.platform_lied or fault.lies
+        return Delivered(done, wire.happened, rest)
+
+    def overtake(self, fault: Fault) -> None:
+        """Let another copy of the message be delivered while a worker stalls for nearly all of its life."""
+        self.world.now += FUNCTION_LIFE * 0.9
+        self.deliver(fault)
+
+    def hold(self, fields: dict[str, str], deliveries: int) -> None:
+        """Keep a request on its way until that many further deliveries are over."""
+        self._held.append((self._deliveries + deliveries, fields))
+
+    def release(self, *, everything: bool = False) -> None:
+        """Let the platform act on the late requests that are due."""
+        if self._held:
+            due = [each for each in self._held if everything or each[0] < self._deliveries]
+            self._held = [each for each in self._held if each not in due]
+            for _, fields in due:
+                self.world.line.act(fields)
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that this run's requests go to."""
+        return self.world.platform
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the send's parts."""
+        return list(self.world.table("SendsTable").query("send_id", self.send_id, consistent=True))
+
+
+@cache
+def _settings(memory: Memory, *, refused: bool) -> Settings:
+    mobiles = frozenset({MOBILE}) if refused else frozenset()
+    return Settings(cid=CID, uid=UID, pwd=PWD, balance=1_000_000, timestamps=memory, refused_mobiles=mobiles)

@@ -1,0 +1,158 @@
+"""Two and three workers at once, let go step by step: whoever is next, nothing is sent twice and nothing lost."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from itertools import combinations_with_replacement, product
+from math import comb
+
+import pytest
+from boto3.dynamodb.conditions import Attr
+
+from kuaixintong.stores import parts
+from local.simulator.settings import Memory
+from tests.chaos.faults import (
+    Answered,
+    Clean,
+    Fault,
+    Kill,
+    LateRequest,
+    LostAnswer,
+    LostRequest,
+    Unheard,
+    Unwritten,
+)
+from tests.chaos.judge import judge
+from tests.chaos.progress import Progress
+from tests.chaos.run import Run, Schedule
+from tests.chaos.steps import Actor, Choices, Part, Scene, Thrown, act, every_way
+
+FULL = os.environ.get("CHAOS") == "full"
+SHARDS = 4
+
+CLEAN, LATE = Clean(), LateRequest(99)
+FATES: tuple[Fault, ...] = (
+    *(CLEAN, LostAnswer(), LATE, Answered(210), LostRequest(), Answered(230), Answered(330), Answered(999)),
+    *(Kill(4), Kill(6), Unheard(3), Unheard(4), Unwritten(6), Answered(400)),
+)
+HISTORIES: tuple[tuple[Fault, ...], ...] = ((), (Answered(210),), (LostRequest(),))
+"""What the message has met before: a new part, one that waits, one with an unanswered request."""
+
+
+def scenes(fates: tuple[Fault, ...], histories: tuple[tuple[Fault, ...], ...] = HISTORIES) -> Iterator[Scene]:
+    """Two copies of one message, whatever happens to each; also two messages on one account."""
+    for memory, proven, history in product(Memory, (True, False), histories):
+        ground = Schedule(history, memory, proven=proven)
+        for one, other in combinations_with_replacement(fates, 2):
+            yield Scene(ground, (Part(0, one), Part(0, other)), late=LATE in (one, other))
+        for one in fates:
+            yield Scene(ground, (Part(0, one), Part(1)), late=one == LATE)
+        yield Scene(ground, (Part(), Part()), stall=True)
+
+
+def plan() -> list[tuple[Scene, int | None]]:
+    """Scenes, and how often the baton may be taken away in each: ``None`` is without a limit."""
+    if not FULL:
+        return [(scene, 1) for scene in scenes(FATES[:3], HISTORIES[:2])]
+    lone = [Schedule((), memory, proven=proven) for memory, proven in product(Memory, (True, False))]
+    trio = [
+        Scene(ground, (Part(0, fault), Part(), Part(send)))
+        for ground, fault, send in product(lone, FATES[:5], (0, 1))
+    ]
+    exhausted = [Scene(ground, (Part(0, fault), Part())) for ground, fault in product(lone, FATES[:3])]
+    return [
+        *((scene, 1 if scene.late else 2) for scene in scenes(FATES)),
+        *((scene, 1) for scene in trio),
+        *((scene, None) for scene in exhausted),
+    ]
+
+
+def wrong(runs: list[Run]) -> list[str]:
+    return [what for run in runs for what in judge(run)]
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_whoever_is_next_nothing_is_sent_twice_or_lost(progress: Callable[..., Progress], shard: int) -> None:
+    todo, ways = plan(), 0
+    how_far = progress(f"steps-{shard}", len(todo), "scenes")
+    for scene, switches in todo[shard::SHARDS]:
+        for runs in every_way(lambda choices: scene.play(choices, switches=switches)):  # noqa: B023  # played here
+            assert not wrong(runs), scene
+            ways += 1
+        how_far.add()
+    sys.stdout.write(f"\n{len(todo[shard::SHARDS])} scenes, played in {ways:,} ways\n")
+
+
+@pytest.mark.parametrize("seed", range(2_000 if FULL else 40))
+def test_whoever_the_die_says_is_next(seed: int) -> None:
+    die = Thrown(seed)
+    faults = [FATES[die.pick(len(FATES))] for _ in range(3)]
+    ground = Schedule(HISTORIES[die.pick(3)], list(Memory)[die.pick(2)], proven=bool(die.pick(2)))
+    scene = Scene(ground, tuple(Part(die.pick(2), fault) for fault in faults), late=True, stall=True)
+    assert not wrong(scene.play(die)), scene
+
+
+# --- the tests' own tests ---------------------------------------------------------------------------------------
+
+
+class Counting:
+    """An actor of so many steps, who writes down each."""
+
+    def __init__(self, name: str, steps: int, told: list[str]) -> None:
+        self.name, self.left, self.told = name, steps, told
+
+    def step(self) -> bool:
+        self.told.append(self.name)
+        self.left -= 1
+        return self.left > 0
+
+
+def orders(*steps: int, switches: int | None = None) -> list[str]:
+    """Every order in which actors of so many steps can act."""
+
+    def play(choices: Choices) -> str:
+        told: list[str] = []
+        actors: list[Actor] = [Counting(name, count, told) for name, count in zip("ABC", steps, strict=False)]
+        act(actors, choices, switches=switches)
+        return "".join(told)
+
+    return list(every_way(play))
+
+
+def test_every_way_is_every_order_once() -> None:
+    assert sorted(orders(1, 2)) == ["ABB", "BAB", "BBA"]
+    assert len(set(orders(6, 5))) == len(orders(6, 5)) == comb(11, 5)
+    assert len(set(orders(2, 2, 2))) == len(orders(2, 2, 2)) == 90
+
+
+def test_switches_are_how_often_the_baton_is_taken_away() -> None:
+    assert sorted(orders(2, 2, switches=0)) == ["AABB", "BBAA"]
+    assert sorted(orders(2, 2, switches=1)) == ["AABB", "ABBA", "BAAB", "BBAA"]
+    assert sorted(orders(2, 2, switches=2)) == sorted(orders(2, 2))
+
+
+def broken_somewhere(scene: Scene, switches: int = 2) -> list[str]:
+    return [
+        what for runs in every_way(lambda choices: scene.play(choices, switches=switches)) for what in wrong(runs)
+    ]
+
+
+def regardless(self: parts.Parts, send_id: str, part: str, change: object, *, seen: int) -> None:
+    self._table.update({"send_id": send_id, "part": part}, change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "instead", "history"),
+    [
+        (parts, "_absent", Attr("nothing").not_exists, ()),
+        (parts.Parts, "advance", regardless, (Answered(210),)),
+    ],
+    ids=["of a first claim", "of a further claim"],
+)
+def test_two_workers_find_a_condition_missing(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, instead: object, history: tuple[Fault, ...]
+) -> None:
+    scene = Scene(Schedule(history, Memory.EVERY, proven=True), (Part(), Part()))
+    assert not broken_somewhere(scene)
+    monkeypatch.setattr(where, name, instead)
+    assert any("accepted more than once" in what for what in broken_somewhere(scene))
