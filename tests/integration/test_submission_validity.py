@@ -85,7 +85,7 @@ def test_validity_that_ends_while_a_request_waits_its_turn_ends_it(world: World,
     world.pass_time(minutes=59)
     # Each answer of the account's row takes two minutes; by then it is too late to ask the platform.
     world.happens("AccountTable.update", lambda _: world.pass_time(minutes=2))
-    assert world.deliver(with_validity()).states == {State.EXPIRED: 1}
+    assert world.deliver(with_validity(), seconds=600).states == {State.EXPIRED: 1}
     assert line.requests == []
     assert states(world) == {"1": "EXPIRED"}
 
