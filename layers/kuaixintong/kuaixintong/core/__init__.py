@@ -14,6 +14,7 @@ room               what it knows
 ``bodies``         a send's fields and rules, its published schema, and the sentences about its faults
 ``mobiles``        a mobile's 11 digits, however people write them
 ``characters``     how long a text is by the platform's count, and what does not show in it
+``lanes``          urgent and ordinary
 ``cost``           what a send costs, in messages
 ``ledger``         a part's states: which answer leads where
 ``rows``           what a part's row says, as a value
@@ -27,7 +28,7 @@ room               what it knows
 ``pushes``         one push: credentials, type and contents, and what is kept of it in the end
 ``entries``        a push's entries into reports and MOs, good and bad
 ``unreadable``     what could not be read, and how it is kept
-``limits``         what DynamoDB takes
+``limits``         what DynamoDB, SQS and the platform take
 ``masking``        what may be shown of a mobile
 ``errors``         every error, split by who has to act
 =================  ==========================================================================

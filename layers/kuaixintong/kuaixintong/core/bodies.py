@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,15 +18,12 @@ from msgspec import Meta
 from kuaixintong.core import beijing
 from kuaixintong.core.characters import escaped, hidden, hidden_at, made_visible, utf16_units
 from kuaixintong.core.errors import SendRefused
-from kuaixintong.core.messages import MAX_CONTENT_UNITS
-
-LONGEST_MESSAGE = 1_048_576
-"""Bytes that SQS takes in one message, its attributes included: 1 MiB."""
+from kuaixintong.core.limits import MAX_CONTENT_UNITS, MESSAGE_BYTES
 
 _BESIDE = 256
-"""Bytes of it that are left to what our own queues write beside a body: its lane, for one."""
+"""Bytes of a message that are left to what our own queues write beside a body: its lane, for one."""
 
-LONGEST_BODY = LONGEST_MESSAGE - _BESIDE
+LONGEST_BODY = MESSAGE_BYTES - _BESIDE
 """Bytes of a body with its id in it, in UTF-8. A longer one could not be put into the dead-letter queue."""
 
 
@@ -70,12 +68,13 @@ _PATTERNS = {
 }
 
 
-def _or_empty(name: str) -> str:
-    """Anchor a field's pattern and let the empty string through: a field left out, as in the spec's sample (3.2).
+def _written(name: str, description: str) -> Meta:
+    """Describe a field by its pattern, for the schema alone; the code looks by itself.
 
-    Python's and Java's ``$`` let a newline follow. RE2 does not know what would forbid it: the code looks again.
+    The pattern is anchored and lets the empty string through: a field left out, as in the spec's sample (3.2).
+    Python's and Java's ``$`` let a newline follow, and RE2 does not know what would forbid it.
     """
-    return f"^({_PATTERNS[name]})?$"
+    return Meta(description=description, extra_json_schema={"pattern": f"^({_PATTERNS[name]})?$"})
 
 
 class SendRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,25 +97,13 @@ class SendRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="The text. Its length counts in UTF-16 units: a character beyond U+FFFF is two.",
         ),
     ]
-    id: Annotated[
-        str,
-        Meta(pattern=_or_empty("id"), description="Idempotency key and send_id. Left out: the SQS message id."),
-    ] = ""
-    atTime: Annotated[  # noqa: N815
-        str, Meta(pattern=_or_empty("atTime"), description="When to send, Beijing time. Left out: at once.")
-    ] = ""
-    dailyBeginTime: Annotated[  # noqa: N815
-        str, Meta(pattern=_or_empty("dailyBeginTime"), description="Not before this time of day.")
-    ] = ""
-    dailyEndTime: Annotated[  # noqa: N815
-        str, Meta(pattern=_or_empty("dailyEndTime"), description="Not after this time of day.")
-    ] = ""
+    id: Annotated[str, _written("id", "Idempotency key and send_id. Left out: the SQS message id.")] = ""
+    atTime: Annotated[str, _written("atTime", "When to send, Beijing time. Left out: at once.")] = ""  # noqa: N815
+    dailyBeginTime: Annotated[str, _written("dailyBeginTime", "Not before this time of day.")] = ""  # noqa: N815
+    dailyEndTime: Annotated[str, _written("dailyEndTime", "Not after this time of day.")] = ""  # noqa: N815
     validUntil: Annotated[  # noqa: N815
         str,
-        Meta(
-            pattern=_or_empty("validUntil"),
-            description="Beijing time. What the platform has not accepted by then is never sent.",
-        ),
+        _written("validUntil", "Beijing time. What the platform has not accepted by then is never sent."),
     ] = ""
     category: Annotated[
         Literal["", "otp", "notice", "marketing"],
@@ -126,10 +113,7 @@ class SendRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
     campaign: Annotated[
         str,
-        Meta(
-            pattern=_or_empty("campaign"),
-            description="A label that many sends share, so that they can be watched and cancelled together.",
-        ),
+        _written("campaign", "A label that many sends share, so that they can be watched and cancelled together."),
     ] = ""
     hold: Annotated[
         bool | Literal[""],
@@ -157,13 +141,15 @@ def schema() -> dict[str, Any]:
 # --- reading ----------------------------------------------------------------------------------------------------
 
 
-def read(body: str, message_id: str) -> SendRequest:
-    """Check a body, which is known by ``message_id`` if it has no id of its own.
+def read(body: str, message_id: str, longest: int | None = LONGEST_BODY) -> SendRequest:
+    """Check a body, which is known by ``message_id`` if it has no id of its own; ``longest`` is in bytes.
 
     Raises :class:`SendRefused` with every fault at once, each a sentence with the field, the value and the rule.
     """
     values = _decoded(body)
-    faults = [*_faults_of(values), *_length_fault(body, values, message_id)]
+    faults = [*_faults_of(values)]
+    if longest is not None:
+        faults.extend(_length_fault(body, values, message_id, longest))
     if faults:
         raise SendRefused(_bounded(faults))
     return SendRequest(**values)
@@ -193,8 +179,8 @@ def stamped(body: str, send_id: str) -> str:
 _NOT_FOR_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
-def written(values: dict[str, Any]) -> str:
-    """Return a body's JSON, compact; what JSON may hold and SQS does not take is escaped."""
+def written(values: dict[str, Any] | str) -> str:
+    """Return a body's JSON, or a string's, compact; what JSON may hold and SQS does not take is escaped."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     return _NOT_FOR_SQS.sub(lambda found: escaped(found[0]), text)
 
@@ -238,7 +224,7 @@ def _no_constant(name: str) -> None:
 
 def _faults_of(values: _Values) -> Iterator[str]:
     """Check field by field, so that all faults are told at once."""
-    for field in msgspec.structs.fields(SendRequest):
+    for field in _fields():
         if field.name not in values:
             if field.required:
                 yield f"{field.name} is missing; it must be {_RULES[field.name]}."
@@ -252,6 +238,12 @@ def _faults_of(values: _Values) -> Iterator[str]:
     unknown = [name for name in values if name not in _RULES]
     yield from map(_not_a_field, unknown[:_MOST_FAULTS_TOLD])
     yield from unknown[_MOST_FAULTS_TOLD:]  # these are counted and not told
+
+
+@cache
+def _fields() -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return the fields of a send; to find them out takes longer than to check them."""
+    return msgspec.structs.fields(SendRequest)
 
 
 def _keeps_the_rule(field: msgspec.structs.FieldInfo, value: object) -> bool:
@@ -275,15 +267,15 @@ def _window_fault(values: dict[str, Any]) -> Iterator[str]:
         yield f"dailyBeginTime is {_shown(begin)} and dailyEndTime is {_shown(end)}; begin must be before end."
 
 
-def _length_fault(body: str, values: _Values, message_id: str) -> Iterator[str]:
+def _length_fault(body: str, values: _Values, message_id: str, longest: int) -> Iterator[str]:
     """Refuse at the door what could not be put into the dead-letter queue, with its id in it, afterwards."""
-    if len(body) * len(r"\uffff") + len(message_id) + _BESIDE < LONGEST_BODY:
+    if len(body) * len(r"\uffff") + len(message_id) + _BESIDE < longest:
         return  # however it is written
     text = body if values.get("id") else written(values | {"id": message_id})
     length = len(text.encode("utf-8", "surrogatepass"))
-    if length > LONGEST_BODY:
+    if length > longest:
         yield (
-            f"The body takes {length} bytes with its id in it; it must take at most {LONGEST_BODY}, so that the "
+            f"The body takes {length} bytes with its id in it; it must take at most {longest}, so that the "
             "queues can carry it. Share its mobiles out among several sends."
         )
 

@@ -1,4 +1,4 @@
-"""What DynamoDB takes: the limits that keys, rows and calls are cut to."""
+"""What DynamoDB, SQS and the platform take: the limits that keys, rows, calls and requests are cut to."""
 
 PARTITION_KEY_BYTES = 2_048
 """UTF-8 bytes of a partition key, an index's included."""
@@ -14,3 +14,15 @@ BATCH_ITEMS = 25
 
 TRANSACTION_ITEMS = 100
 """Items that one ``TransactWriteItems`` touches; no two of them may be the same."""
+
+MESSAGE_BYTES = 1_048_576
+"""Bytes that SQS takes in one message, its attributes included, and in all messages of one call: 1 MiB."""
+
+CALL_MESSAGES = 10
+"""Messages in one ``SendMessageBatch``."""
+
+MAX_MOBILES = 10_000
+"""Mobiles in one ``sendSm`` request (spec 3.1)."""
+
+MAX_CONTENT_UNITS = 1_000
+"""Characters of content (spec 3.1), counted as the platform's Java does: in UTF-16 units."""

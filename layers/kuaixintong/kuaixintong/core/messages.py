@@ -4,12 +4,6 @@ from dataclasses import dataclass, field
 
 from kuaixintong.core.codes import StateCode, look_up
 
-MAX_MOBILES = 10_000
-"""Mobiles in one ``sendSm`` request (spec 3.1)."""
-
-MAX_CONTENT_UNITS = 1_000
-"""Characters of content (spec 3.1), counted as the platform's Java does: in UTF-16 units."""
-
 
 @dataclass(frozen=True, slots=True)
 class Login:

@@ -11,18 +11,10 @@ Pure: what is known of the account and the time come in, as ticks (see :mod:`kua
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from math import ceil
 
 from kuaixintong.core.beijing import TICKS_PER_SECOND
-
-
-class Lane(StrEnum):
-    """A queue with its own senders."""
-
-    URGENT = "urgent"
-    ORDINARY = "ordinary"
-
+from kuaixintong.core.lanes import Lane as Lane  # noqa: PLC0414  # who asks for the pace names a lane
 
 SPACING = 1.03
 """Slots are this much further apart than the pace says, for the ways of two requests differ in length."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from kuaixintong.core import beijing, bodies
 from kuaixintong.core.bodies import Category, schema, stamped
-from kuaixintong.core.messages import MAX_MOBILES
+from kuaixintong.core.limits import MAX_MOBILES
 from kuaixintong.core.mobiles import normalise
 
 __all__ = [
@@ -135,12 +135,12 @@ class Send:
         return beijing.parse(self.valid_until) if self.valid_until else None
 
 
-def parse(body: str, message_id: str) -> Send:
-    """Check the body of the queue message ``message_id`` and return its send.
+def parse(body: str, message_id: str, *, longest: int | None = bodies.LONGEST_BODY) -> Send:
+    """Check the body of the queue message ``message_id`` and return its send; ``longest`` is in bytes.
 
     Raises :class:`SendRefused` with every fault at once, each a sentence with the field, the value and the rule.
     """
-    request = bodies.read(body, message_id)
+    request = bodies.read(body, message_id, longest)
     mobiles, invalid = _normalised(request.mobiles)
     return Send(
         send_id=request.id or message_id,
