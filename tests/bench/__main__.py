@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from local.processes import free_port
 from local.stack import EmulatedStack
-from tests.bench import receiver, sender
+from tests.bench import producer, receiver, sender
 
 
 class Emulator(EmulatedStack):
@@ -31,6 +31,7 @@ def main() -> None:
         with patch.dict(os.environ, stack.environment):
             sender.run(platform, f"http://127.0.0.1:{control}/_sim")
             receiver.run()
+            producer.run()
 
 
 if __name__ == "__main__":

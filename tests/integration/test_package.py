@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "kuaixintong"
 PACKAGE = LAYER / "kuaixintong"
 
-FOR_USERS = ("kuaixintong.wiring.reading", "kuaixintong.quarantine")
+FOR_USERS = ("kuaixintong.producer", "kuaixintong.wiring.reading", "kuaixintong.quarantine")
 """What producers and readers import; the rest is the functions', which bring requirements of their own."""
 
 

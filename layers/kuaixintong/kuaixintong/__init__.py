@@ -17,6 +17,7 @@ room               what it knows
 ``reception``      one push, from its credentials to durable rows
 ``intake``         the tables that a push ends in, as one
 ``quarantine``     what could not be read, read again after a fix
+``producer``       the way in for users: sends checked, and enqueued in their lane
 ``status``         the read side: what became of a send, a mobile, a day
 ``settings``       the environment, read in one place
 =================  ==========================================================================

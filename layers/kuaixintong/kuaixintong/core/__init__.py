@@ -14,6 +14,7 @@ room               what it knows
 ``bodies``         a send's fields and rules, its published schema, and the sentences about its faults
 ``mobiles``        a mobile's 11 digits, however people write them
 ``characters``     how long a text is by the platform's count, and what does not show in it
+``enqueueing``     a send's fields into messages, lanes and batches
 ``lanes``          urgent and ordinary
 ``cost``           what a send costs, in messages
 ``ledger``         a part's states: which answer leads where

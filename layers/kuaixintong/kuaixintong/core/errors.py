@@ -9,16 +9,26 @@
     │   └── PushUnreadable      a push with the right credentials that cannot be read
     ├── OperatorNeeded          a person has to mend the deployment
     │   ├── SettingsMissing     the function's environment is incomplete or contradicts itself
-    │   └── CredentialsUnusable a secret that lacks a field or is no JSON object
+    │   ├── CredentialsUnusable a secret that lacks a field or is no JSON object
+    │   └── AccessRefused       AWS does not let whoever asks: no credentials, no permission, no such stack
     ├── TryLater                nothing is wrong with the request; the same again will do
     │   ├── StoreUnavailable    DynamoDB or Secrets Manager did not do what was asked
     │   ├── ClockAstray         this machine's clock, or the account's sequence, is not to be trusted
-    │   └── ClaimLost           the row has moved on under a worker that believed it owned it
+    │   ├── ClaimLost           the row has moved on under a worker that believed it owned it
+    │   └── NotAllEnqueued      some of a producer's sends did not go in; it says which
     └── NoAnswer                the platform may or may not have acted
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from kuaixintong.core.masking import mask_all
+
+if TYPE_CHECKING:
+    from kuaixintong.core.enqueueing import Enqueued, NotEnqueued
+
+_MOST_NAMED = 3
 
 
 class KuaixintongError(Exception):
@@ -60,6 +70,10 @@ class CredentialsUnusable(OperatorNeeded):
     """A secret is no JSON object or lacks a field. Its text is never part of the message."""
 
 
+class AccessRefused(OperatorNeeded):
+    """AWS does not let whoever asks; the text is a sentence that says what is missing and how to get it."""
+
+
 class TryLater(KuaixintongError):
     """The same request, repeated later, can succeed."""
 
@@ -74,6 +88,24 @@ class ClockAstray(TryLater):
 
 class ClaimLost(TryLater):
     """A result could not be written, because the claim it belongs to is no longer the row's."""
+
+
+class NotAllEnqueued(TryLater):
+    """Some of a producer's sends did not go in, or it is not known whether they did.
+
+    ``enqueued`` and ``failed`` hold what became of every send. Each of ``failed`` has its fields, with its id:
+    enqueued again, it can do no harm, whatever became of it.
+    """
+
+    def __init__(self, enqueued: "Sequence[Enqueued]", failed: "Sequence[NotEnqueued]") -> None:
+        named = "; ".join(f"{mask_all(each.send_id)}: {each.why}" for each in failed[:_MOST_NAMED])
+        more = f"; and {len(failed) - _MOST_NAMED} more" if len(failed) > _MOST_NAMED else ""
+        super().__init__(
+            f"{len(failed)} of {len(enqueued) + len(failed)} sends did not go in ({named}{more}). Enqueued again "
+            "under the same ids, none of them is sent twice."
+        )
+        self.enqueued = tuple(enqueued)
+        self.failed = tuple(failed)
 
 
 class Unanswered(StrEnum):

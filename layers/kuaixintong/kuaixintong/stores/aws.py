@@ -15,6 +15,7 @@ from kuaixintong.core.beijing import ahead
 from kuaixintong.core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
@@ -52,6 +53,34 @@ def secrets_manager() -> "SecretsManagerClient":
 def sqs(*, connections: int) -> "SQSClient":
     """Return an SQS client for up to ``connections`` threads."""
     return boto3.client("sqs", config=_config(connections))
+
+
+class Person:
+    """The clients of somebody outside the stack, on credentials of their own and over a network of any kind.
+
+    ``profile`` and ``region`` are those of the AWS CLI; ``None`` takes what the environment says. Raises what
+    :func:`kuaixintong.stores.access.refusals` puts into sentences.
+    """
+
+    def __init__(self, *, region: str | None = None, profile: str | None = None) -> None:
+        self._session = boto3.Session(region_name=region, profile_name=profile)
+
+    def cloudformation(self) -> "CloudFormationClient":
+        """Return a CloudFormation client."""
+        return self._session.client("cloudformation", config=_PATIENT)
+
+    def sqs(self) -> "SQSClient":
+        """Return an SQS client for as many threads as a producer may have."""
+        return self._session.client("sqs", config=_PATIENT)
+
+
+_PATIENT = Config(
+    max_pool_connections=50,
+    connect_timeout=5,
+    read_timeout=30,  # 1 MiB over a slow line
+    retries={"mode": "standard", "total_max_attempts": 4},
+    tcp_keepalive=True,
+)
 
 
 class AnswerCutOff(BotoCoreError):
