@@ -98,7 +98,7 @@ def test_reports_are_told_with_their_send(reactor: Reactor) -> None:
     assert by_mobile["13500000000"]["event"] == "delivered"
     assert by_mobile["13500000001"] == {
         "event": "failed",
-        "key": "7331#13500000001#2:46",
+        "key": "7331#13500000001#2:46#0",
         "send_id": "order-4711",
         "mobile": "13500000001",
         "result_code": "2:46",
@@ -120,7 +120,7 @@ def test_a_report_ahead_of_its_token_comes_back_until_the_token_is_noted(
 def test_a_report_whose_token_is_never_noted_is_told_without_a_send(reactor: Reactor) -> None:
     row = {
         "token": TOKEN,
-        "outcome": "13500000000#0",
+        "outcome": "13500000000#0#1",
         "mobile": "13500000000",
         "result_code": "0",
         "success": True,

@@ -9,7 +9,7 @@ import pytest
 from tests import spec_samples
 from tests.receiving import Receiver
 
-REPORTS = [("7331", "13500000000#0"), ("8469", "13700000000#2:46")]
+REPORTS = [("7331", "13500000000#0#1"), ("8469", "13700000000#2:46#0")]
 
 
 @pytest.fixture

@@ -4,7 +4,10 @@ import json
 import random
 import threading
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from unittest.mock import patch
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -13,7 +16,7 @@ from kuaixintong.core import entries, pushes
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.gateway import Request
 from kuaixintong.core.limits import ITEM_BYTES
-from kuaixintong.core.parameters import parameters
+from kuaixintong.core.parameters import Parameter, parameters
 from kuaixintong.core.unreadable import Kept, Unreadable
 from kuaixintong.quarantine import Released, held, release, release_from
 from tests.aws_faults import Faults, refusal
@@ -36,23 +39,46 @@ def raw_of(receiver: Receiver) -> bytes:
 
 
 def garbage(size: int) -> str:
-    """Text of ``size`` characters that is no JSON; they are of one to four bytes."""
+    """Text of ``size`` characters that is no JSON; they are of one to four bytes.
+
+    Few of them are a form's separators and escapes, for moto takes seconds to look for a form in what it is sent.
+    """
     chance = random.Random(1)
-    return "".join(chance.choices('ab&=%+ \n"\\{[的信😀é', k=size))
+    return "".join(chance.choices('a="\n\\{[的信😀é&%+', weights=[100] * 11 + [1] * 3, k=size))
+
+
+def large(size: int) -> Event:
+    """A push that cannot be read, its body no form: moto takes minutes for the escapes of one."""
+    return event(garbage(size), uid="abc", pwd="123", type="report")
+
+
+@pytest.mark.parametrize("name", ["jsondata", "data", "jsonData"])
+def test_a_push_in_the_query_is_held_whole_and_by_itself(receiver: Receiver, name: str) -> None:
+    arrays = [json.dumps([report(number), "密"], ensure_ascii=False) + "x" for number in range(2)]
+    for array in arrays:
+        for _ in range(2):
+            pushed = event(uid="abc", pwd="123", type="report", **{name: array})
+            assert receiver.take(pushed).status == 400
+    kept = [receiver.intake.quarantine.read(record["digest"]) for record in receiver.held()]
+    queries = sorted(unquote_plus(each.query.decode()) for each in kept if each)
+    assert queries == [f"uid=abc&pwd=&type=report&{name}={array}" for array in arrays]
+    assert [record["seen"] for record in receiver.held()] == [2, 2]
 
 
 def test_five_megabytes_are_held_whole_and_once_and_counted(receiver: Receiver) -> None:
     body = garbage(FIVE_MB)
     assert len(body.encode()) > FIVE_MB
     for _ in range(4):
-        assert receiver.take(event(body, uid="abc", pwd="123", type="report")).status == 400
+        answer = receiver.take(event(body, uid="abc", pwd="123", type="report"))
+        assert answer.status == 400, answer.log
     (record,) = receiver.held()
     assert record["seen"] == 4
+    assert record["query_bytes"] == len("uid=abc&pwd=&type=report")
     assert raw_of(receiver) == body.encode()
 
 
 def test_what_is_pushed_again_costs_one_small_write(receiver: Receiver) -> None:
-    incoming = push("report", garbage(FIVE_MB))
+    incoming = large(FIVE_MB)
     receiver.take(incoming)
     receiver.sent.clear()
     receiver.take(incoming)
@@ -62,9 +88,13 @@ def test_what_is_pushed_again_costs_one_small_write(receiver: Receiver) -> None:
 @pytest.mark.parametrize("letter", [b"x", "的".encode(), "😀".encode(), b"\xff"])
 def test_every_size_comes_back_byte_for_byte(receiver: Receiver, letter: bytes) -> None:
     for size in (0, 1, 4_095, 4_096, 4_097, 4_096 + ITEM_BYTES - 20_000, 4_097 + ITEM_BYTES - 20_000, 1_000_000):
-        record = Unreadable("report", Kept.BODY, b"-" + letter * (size // len(letter)), "because")
-        receiver.intake.keep([record], deadline=time.monotonic() + 60)
-        assert receiver.intake.quarantine.read(record.digest) == record
+        raw = b"-" + letter * (size // len(letter))
+        for record in (
+            Unreadable("report", Kept.BODY, raw, "because", content_type="a/b; c=d"),
+            Unreadable("report", Kept.BODY, b"body", "because", query=raw),
+        ):
+            receiver.intake.keep([record], deadline=time.monotonic() + 60)
+            assert receiver.intake.quarantine.read(record.digest) == record
 
 
 def test_a_record_says_what_it_is_and_when_it_was_seen(receiver: Receiver) -> None:
@@ -88,7 +118,7 @@ def test_a_record_says_what_it_is_and_when_it_was_seen(receiver: Receiver) -> No
 
 
 def test_a_record_about_to_expire_is_written_anew_whole(receiver: Receiver) -> None:
-    incoming = push("mo", garbage(1_000_000))
+    incoming = large(1_000_000)
     receiver.take(incoming)
     receiver.now += RETENTION * 2  # TTL may take the chunks one by one from here
     receiver.take(incoming)
@@ -100,7 +130,7 @@ def test_a_record_about_to_expire_is_written_anew_whole(receiver: Receiver) -> N
 def test_a_record_cut_off_while_it_was_written_is_none_until_the_next_push_completes_it(
     receiver: Receiver,
 ) -> None:
-    incoming = push("mo", garbage(1_000_000))
+    incoming = large(1_000_000)
     over = threading.Event()
     Faults(
         receiver.dynamodb, "PutItem", lambda call: refusal("AccessDenied") if call and not over.is_set() else None
@@ -116,7 +146,7 @@ def test_a_record_cut_off_while_it_was_written_is_none_until_the_next_push_compl
 
 
 def test_a_record_that_lacks_a_chunk_is_not_taken_for_whole(receiver: Receiver) -> None:
-    receiver.take(push("mo", garbage(1_000_000)))
+    receiver.take(large(1_000_000))
     digest = receiver.held()[0]["digest"]
     key = {"digest": {"S": digest}, "chunk": {"N": "2"}}
     receiver.dynamodb.delete_item(TableName=receiver.names["QuarantineTable"], Key=key)
@@ -142,9 +172,8 @@ def test_a_whole_push_is_released_whole_and_what_is_bad_in_it_is_held_by_itself(
     assert len(receiver.everything()) > 1
     digest = receiver.held()[0]["digest"]
 
-    def fixed(request: Request) -> dict[str, str]:
-        found = parameters(request)
-        return found | {"jsonData": found["jsondata"]}
+    def fixed(request: Request, in_time: Callable[[], None]) -> Iterator[Parameter]:
+        return parameters(replace(request, body=request.body.replace(b"jsondata", b"jsonData")), in_time)
 
     with patch.object(pushes, "parameters", fixed):
         released = release_from(receiver.intake, digest)
@@ -161,9 +190,8 @@ def test_a_whole_push_is_released_whole_and_what_is_bad_in_it_is_held_by_itself(
         push("no type", [mo()]),
         push("mo", ["bad"]),
         push("mo", [*range(300)]),
-        push("report", [report(), report(success=False)]),
     ],
-    ids=["push", "type", "entry", "many entries", "contradiction"],
+    ids=["push", "type", "entry", "many entries"],
 )
 def test_what_is_unreadable_as_ever_stays_as_it_is(receiver: Receiver, incoming: Event) -> None:
     receiver.take(incoming)
@@ -205,7 +233,7 @@ def test_an_operator_releases_with_the_names_of_the_tables_in_the_environment(
 
 
 def test_the_specs_own_push_would_be_read_again_from_its_body(receiver: Receiver) -> None:
-    with patch.object(pushes, "parameters", lambda _: {"uid": "abc", "pwd": "123", "type": "report"}):
+    with patch.object(pushes, "parameters", lambda *_: iter(())):
         assert receiver.take(event(REPORT_PUSH)).status == 400
     (record,) = receiver.held()
     assert release_from(receiver.intake, record["digest"]) == Released(reports=2)

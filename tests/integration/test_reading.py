@@ -55,7 +55,10 @@ class Tables:
 
     def report(self, mobile: str = FIRST, code: str = "0", **row: Any) -> dict[str, Any]:
         kept = {"token": TOKEN, "mobile": mobile, "result_code": code, "success": code == "0"} | row
-        kept = {"received_at": "2026-11-23T12:00:00.000+08:00", "outcome": f"{mobile}#{code}"} | kept
+        kept = {
+            "received_at": "2026-11-23T12:00:00.000+08:00",
+            "outcome": f"{mobile}#{code}#{kept['success']:d}",
+        } | kept
         return self._put("ReportsTable", kept)
 
     def mo(self, moment: str, content: str = "你好吗", *, mobile: str = FIRST) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from functions.receiver import handler
 from kuaixintong.core.errors import SettingsMissing
-from kuaixintong.status import Lookup
+from kuaixintong.status import Lookup, judge
 from kuaixintong.stores.dynamo import to_item
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.table import DynamoTable
@@ -32,10 +32,10 @@ from tests.receiving import (
 EVENTS = Path(__file__).parents[2] / "events"
 
 REPORT_ROWS = [
-    {"token": "7331", "outcome": "13500000000#0", "mobile": "13500000000", "result_code": "0", "success": True},
+    {"token": "7331", "outcome": "13500000000#0#1", "mobile": "13500000000", "result_code": "0", "success": True},
     {
         "token": "8469",
-        "outcome": "13700000000#2:46",
+        "outcome": "13700000000#2:46#0",
         "mobile": "13700000000",
         "result_code": "2:46",
         "success": False,
@@ -99,7 +99,7 @@ def test_rows_are_found_by_token_by_mobile_and_by_day(receiver: Receiver) -> Non
     receiver.take(push("report", [report(1, token=1), report(2, token=1), report(1, token=2)]))
     receiver.take(push("mo", [mo(1), mo(2), mo(1, smgRecvDate="2015-01-02 00:00:00")]))
     intake = receiver.intake
-    assert [row["outcome"] for row in intake.reports.of_token("1")] == ["13500000001#0", "13500000002#0"]
+    assert [row["outcome"] for row in intake.reports.of_token("1")] == ["13500000001#0#1", "13500000002#0#1"]
     assert sorted(row["token"] for row in intake.reports.of_mobile("13500000001")) == ["1", "2"]
     assert [row["day"] for row in intake.inbound.of_mobile("13500000001")] == ["2015-01-01", "2015-01-02"]
     assert [row["mobile"] for row in intake.inbound.of_day("2015-01-01")] == ["13500000001", "13500000002"]
@@ -174,14 +174,72 @@ def test_a_report_pushed_again_is_one_row_and_an_mo_too(receiver: Receiver) -> N
 
 def test_reports_of_one_mobile_with_different_codes_are_different_rows(receiver: Receiver) -> None:
     receiver.take(push("report", [report(resultCode="0"), report(resultCode="2:46", success=False)]))
-    assert [row["outcome"] for row in receiver.reports()] == ["13500000000#0", "13500000000#2:46"]
+    assert [row["outcome"] for row in receiver.reports()] == ["13500000000#0#1", "13500000000#2:46#0"]
 
 
 def test_what_differs_in_handset_second_or_words_is_another_mo(receiver: Receiver) -> None:
-    receiver.take(
-        push("mo", [mo(1), mo(2), mo(1, content=""), mo(1, smgRecvDate="2015-01-01 12:00:01"), mo(1, n=1)])
-    )
-    assert len(receiver.mos()) == 5
+    receiver.take(push("mo", [mo(1), mo(2), mo(1, content=""), mo(1, smgRecvDate="2015-01-01 12:00:01")]))
+    assert len(receiver.mos()) == 4
+
+
+def test_an_mo_is_one_row_whatever_unknown_fields_it_comes_with_and_however_its_second_is_written(
+    receiver: Receiver,
+) -> None:
+    for changes in ({}, {"n": 1}, {"n": 2}, {"smgRecvDate": "2015-01-01 12:00:00.0"}):
+        assert receiver.take(push("mo", [mo(), mo(**changes)])).body == "0"
+    assert len(receiver.mos()) == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_contradicting_reports_are_two_rows_and_the_status_is_mixed_in_any_order(
+    receiver: Receiver, turned: bool
+) -> None:
+    says = [False, True] if turned else [True, False]
+    for success in says:
+        answer = receiver.take(push("report", [report(success=success)]))
+        assert (answer.body, metrics(answer.log)["EntriesQuarantined"]) == ("0", 0)
+    part = {"part": "1", "state": "ACCEPTED", "token": "7331", "mobiles": ["13500000000"]}
+    assert [row["success"] for row in receiver.reports()] == [False, True]
+    assert judge(part, receiver.reports()).mobiles == {"13500000000": "mixed"}
+
+
+def test_a_subscriber_is_found_under_11_digits_however_the_platform_writes_the_mobile(receiver: Receiver) -> None:
+    for written in ("8613500000000", "+86 135-0000-0000", 13500000000):
+        receiver.take(push("mo", [mo(mobile=written)]))
+        receiver.take(push("report", [report(mobile=written)]))
+        for (row,) in ([*receiver.intake.inbound.of_mobile("13500000000")], receiver.reports()):
+            assert row["mobile"] == "13500000000"
+            assert row.get("mobile_as_pushed", 13500000000) == written
+
+
+def test_every_value_of_json_data_is_taken_in(receiver: Receiver) -> None:
+    pushed = push("report", [report(1)])
+    pushed["body"] += "&" + push("report", [report(2), "bad"])["body"]
+    pushed["multiValueQueryStringParameters"] = {"jsonData": [json.dumps([report(3)]), json.dumps([report(4)])]}
+    assert receiver.take(pushed).body == "0"
+    assert [row["mobile"][-1] for row in receiver.reports()] == ["1", "2", "3", "4"]
+    assert [record["raw"] for record in receiver.held()] == ['"bad"']
+
+
+def test_text_that_a_gateway_has_damaged_is_held(receiver: Receiver) -> None:
+    damaged = "同意".encode("gbk").decode("utf-8", "replace")
+    assert receiver.take(push("mo", [mo(content=damaged), mo(content="同意")])).body == "0"
+    assert [row["content"] for row in receiver.mos()] == ["同意"]
+    assert [damaged in record["raw"] for record in receiver.held()] == [True]
+
+
+def test_utf_8_is_read_as_such_under_a_declared_gbk(receiver: Receiver) -> None:
+    pushed = push("mo", [mo(content="同意")])
+    pushed["headers"] = {"Content-Type": "application/x-www-form-urlencoded; charset=GBK"}
+    assert receiver.take(pushed).body == "0"
+    assert [row["content"] for row in receiver.mos()] == ["同意"]
+
+
+def test_the_time_for_reading_counts(receiver: Receiver) -> None:
+    for entries in ([report(number) for number in range(10)], [0] * 10_000):
+        answer = receiver.take(push("report", entries), seconds_left=1.0)  # nothing is left but the margin
+        assert (answer.status, answer.body, receiver.writes) == (500, "retry", [])
+        assert "too large to be read" in answer.log
 
 
 def test_fields_that_the_spec_does_not_name_are_kept(receiver: Receiver) -> None:

@@ -8,12 +8,10 @@ noted its token; the two meet when somebody asks.
 import hmac
 import time
 
-from kuaixintong.core import pushes
+from kuaixintong.core import parameters, pushes
 from kuaixintong.core.credentials import PushCredentials
-from kuaixintong.core.entries import sort_out
-from kuaixintong.core.errors import PushForbidden, PushUnreadable
+from kuaixintong.core.errors import PushForbidden, PushUnreadable, TooSlow
 from kuaixintong.core.gateway import Request
-from kuaixintong.core.pushes import Push
 from kuaixintong.intake import Intake, Stored
 from kuaixintong.stores.secrets import CachedSecret
 
@@ -36,29 +34,34 @@ class Reception:
         :class:`~kuaixintong.core.errors.TryLater` when the same push has to come again.
         """
         deadline = time.monotonic() + seconds
-        push = pushes.read(request)
-        self._admit(push)
+
+        def in_time() -> None:
+            if time.monotonic() >= deadline:
+                raise TooSlow("The push is too large to be read in the time that the gateway leaves.")
+
+        self._admit(*parameters.credentials(request))
+        push = pushes.read(request, in_time)
         try:
-            contents = sort_out(push.type, push.json_data)
+            contents = push.contents(in_time)
         except PushUnreadable as fault:
             self._intake.keep([push.unreadable(str(fault))], deadline=deadline)
             raise
         return self._intake.store(contents, deadline=deadline)
 
-    def _admit(self, push: Push) -> None:
+    def _admit(self, uid: str, pwd: str) -> None:
         known = self._secret.get()
-        if _match(push, known):
+        if _match(uid, pwd, known):
             return
         renewed = self._secret.get(newer_than=known.version, at_most_every=_SECONDS_BETWEEN_LOOKS)
-        if not _match(push, renewed):
+        if not _match(uid, pwd, renewed):
             raise PushForbidden("forbidden")
 
 
-def _match(push: Push, known: PushCredentials) -> bool:
+def _match(uid: str, pwd: str, known: PushCredentials) -> bool:
     """Compare both credentials, each in constant time, and both whatever becomes of the first."""
-    uid = hmac.compare_digest(_bytes(push.uid), _bytes(known.uid))
-    pwd = hmac.compare_digest(_bytes(push.pwd), _bytes(known.pwd))
-    return uid & pwd
+    same_uid = hmac.compare_digest(_bytes(uid), _bytes(known.uid))
+    same_pwd = hmac.compare_digest(_bytes(pwd), _bytes(known.pwd))
+    return same_uid & same_pwd
 
 
 def _bytes(text: str) -> bytes:

@@ -24,6 +24,7 @@ room               what it knows
 ``gate``           the account: pauses, probes, and when a call is allowed
 ``gateway``        what API Gateway and load balancers hand over, as one request
 ``parameters``     a request's parameters, in every notation that the platform uses
+``multipart``      the sections of a multipart body, each with its place
 ``numbers``        the one rule for numbers: which of them are beyond doubt
 ``jsontext``       JSON whose numbers and elements keep their own text
 ``pushes``         one push: credentials, type and contents, and what is kept of it in the end

@@ -8,13 +8,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
 from kuaixintong.core.errors import PushUnreadable
-from kuaixintong.core.jsontext import Literal, NotJson, dump, elements
+from kuaixintong.core.jsontext import Ambiguous, NotJson, dump, elements
 from kuaixintong.core.limits import ITEM_BYTES, SORT_KEY_BYTES
 from kuaixintong.core.messages import MO, Report
+from kuaixintong.core.mobiles import normalise
+from kuaixintong.core.numbers import Written, whole
 from kuaixintong.core.unreadable import Kept, Unreadable, as_bytes
 
 _LONGEST_KEY_TEXT = (SORT_KEY_BYTES - 24) // 2
@@ -23,34 +26,40 @@ _LONGEST_KEY_TEXT = (SORT_KEY_BYTES - 24) // 2
 _LONGEST_TEXT = ITEM_BYTES - 20_000
 """Bytes of texts in a row; the rest is names, keys and times."""
 
+_LONGEST_MOBILE = 100
+"""Characters of a mobile that is written with signs of all sorts between its digits."""
+
 _MANY = 200
 """Unreadable entries of one push that get a record each; more share one, for each costs a call of its own."""
 
 
+_BETWEEN_LOOKS = 500
+"""Entries that are read between two looks at the time; they take a millisecond or two."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """The contents of a push: reports or MOs, never both, and what is neither. No two reports share a key."""
+    """The contents of a push: reports or MOs, never both, and what is neither. No two share a key."""
 
     reports: tuple[Report, ...] = ()
     mos: tuple[MO, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
 
 
-def sort_out(kind: str, json_data: str) -> Sorted:
-    """Return the messages in ``jsonData``, and the entries that are none.
+def sort_out(kind: str, arrays: Iterable[str], in_time: Callable[[], None] = lambda: None) -> Sorted:
+    """Return the messages in each ``jsonData`` of a push, and the entries that are none.
 
-    Raises :class:`PushUnreadable` if ``kind`` is neither ``report`` nor ``mo`` or ``jsonData`` is no JSON array.
+    Of two entries with one key the later stands; they say the same but for the fields that the spec does not name.
+    ``in_time`` is called now and then; it raises when there is no time left. Raises :class:`PushUnreadable` if
+    ``kind`` is neither ``report`` nor ``mo`` or any ``jsonData`` is no JSON array.
     """
     match kind:
         case "report":
-            read_reports, unreadable = _each(kind, json_data, _report)
-            reports, denied = _agreed(kind, read_reports)
-            held = _gathered(unreadable, Kept.JSON_DATA) + _gathered(denied, Kept.CONTRADICTION)
-            return Sorted(reports=reports, unreadable=tuple(held))
+            reports, unreadable = _each(kind, arrays, _report, in_time)
+            return Sorted(reports=_latest(reports, lambda each: (each.token, each.outcome)), unreadable=unreadable)
         case "mo":
-            mos, unreadable = _each(kind, json_data, _mo)
-            held = _gathered(unreadable, Kept.JSON_DATA)
-            return Sorted(mos=tuple(mo for mo, _ in mos), unreadable=tuple(held))
+            mos, unreadable = _each(kind, arrays, _mo, in_time)
+            return Sorted(mos=_latest(mos, lambda each: (each.mobile, each.message_key)), unreadable=unreadable)
         case _:
             raise PushUnreadable("type is neither report nor mo")
 
@@ -60,65 +69,87 @@ class _Faulty(ValueError):
 
 
 def _each[M](
-    kind: str, json_data: str, to_message: Callable[[dict[str, Any]], M]
-) -> tuple[list[tuple[M, str]], list[Unreadable]]:
-    """Return each message with its entry's own text, and what is no message."""
-    messages: list[tuple[M, str]] = []
-    unreadable: list[Unreadable] = []
+    kind: str, arrays: Iterable[str], to_message: Callable[[dict[str, Any]], M], in_time: Callable[[], None]
+) -> tuple[list[M], tuple[Unreadable, ...]]:
+    """Return the messages, and what is no message."""
+    messages: list[M] = []
+    faults = _Faults(kind)
+    entries = chain.from_iterable(elements(each.lstrip("\ufeff")) for each in arrays)
     try:
-        for value, text in elements(json_data.lstrip("\ufeff")):
+        for number, (value, text) in enumerate(entries):
+            if number % _BETWEEN_LOOKS == 0:
+                in_time()
             try:
-                messages.append((to_message(_object(value)), text))
+                messages.append(to_message(_object(value, text)))
             except _Faulty as fault:
-                unreadable.append(Unreadable(kind, Kept.ENTRY, as_bytes(text), str(fault)))
+                faults.add(text, fault)
     except NotJson:
         raise PushUnreadable("jsonData is not a JSON array") from None
-    return messages, unreadable
+    return messages, faults.gathered()
 
 
-def _agreed(kind: str, reports: Iterable[tuple[Report, str]]) -> tuple[tuple[Report, ...], list[Unreadable]]:
-    """Let no two reports share a key: a repetition is dropped, and of two that differ, one gives way.
+class _Faults:
+    """Unreadable entries, and why the first of them are."""
 
-    Which one does not depend on their order: a success stands against a failure.
-    """
-    standing: dict[tuple[str, str], tuple[Report, str]] = {}
-    denied: list[Unreadable] = []
-    denial = "Another entry of the push has the same token, mobile and resultCode and says otherwise."
-    for entry in reports:
-        report = entry[0]
-        key = (report.token, report.outcome)
-        other = standing.setdefault(key, entry)
-        if other[0] != report:
-            standing[key], (_, text) = sorted((other, entry), key=_weight, reverse=True)
-            denied.append(Unreadable(kind, Kept.CONTRADICTION, as_bytes(text), denial))
-    return tuple(report for report, _ in standing.values()), denied
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._texts: list[str] = []
+        self._reasons: list[str] = []
 
+    def add(self, text: str, fault: _Faulty) -> None:
+        self._texts.append(text)
+        if len(self._reasons) < _MANY:
+            self._reasons.append(str(fault))
 
-def _weight(entry: tuple[Report, str]) -> tuple[bool, str]:
-    return entry[0].success, entry[0].extra
-
-
-def _gathered(unreadable: list[Unreadable], kept: Kept) -> list[Unreadable]:
-    """Put very many into one record, which holds them as an array."""
-    if len(unreadable) <= _MANY:
-        return unreadable
-    raw = b"[%b]" % b",\n".join(each.raw for each in unreadable)
-    reason = f"{len(unreadable)} entries of one push, the first of them: {unreadable[0].reason}"
-    return [Unreadable(unreadable[0].type, kept, raw, reason, entries=len(unreadable))]
+    def gathered(self) -> tuple[Unreadable, ...]:
+        """Return a record each, or one for very many, which holds them as an array."""
+        if len(self._texts) <= _MANY:
+            pairs = zip(self._texts, self._reasons, strict=True)
+            return tuple(Unreadable(self._kind, Kept.ENTRY, as_bytes(text), reason) for text, reason in pairs)
+        raw = b"[%b]" % b",\n".join(map(as_bytes, self._texts))
+        count = len(self._texts)
+        reason = f"{count} entries of one push, the first of them: {self._reasons[0]}"
+        return (Unreadable(self._kind, Kept.JSON_DATA, raw, reason, entries=count),)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _latest[M](messages: Iterable[M], key: Callable[[M], Any]) -> tuple[M, ...]:
+    return tuple({key(each): each for each in messages}.values())
+
+
+def _object(value: Any, text: str) -> dict[str, Any]:
+    if isinstance(value, Ambiguous):
+        raise _Faulty("The entry has a field twice.")
     if not isinstance(value, dict):
         raise _Faulty("The entry is no JSON object.")
+    if _may_be_damaged(text) and _is_damaged(value):
+        raise _Faulty("The entry has text that was damaged on its way.")
     return value
 
 
+# what stands for a character that somebody before us could not read, as itself or escaped
+_may_be_damaged = re.compile(r"\ufffd|\\uFFFD", re.IGNORECASE).search
+
+
+def _is_damaged(value: Any) -> bool:
+    match value:
+        case str():
+            return "\ufffd" in value
+        case dict():
+            return any(map(_is_damaged, chain(value, value.values())))
+        case list():
+            return any(map(_is_damaged, value))
+        case _:
+            return False
+
+
 def _report(entry: dict[str, Any]) -> Report:
+    mobile, as_pushed = _mobile(entry)
     return Report(
         token=_identifier(entry, "token"),
-        mobile=_mobile(entry),
+        mobile=mobile,
         result_code=_result_code(entry),
         success=_truth(entry, "success"),
+        mobile_as_pushed=as_pushed,
         extra=_extra(entry, ("token", "mobile", "resultCode", "success")),
     )
 
@@ -128,42 +159,51 @@ def _mo(entry: dict[str, Any]) -> MO:
     extra = _extra(entry, ("mobile", "content", "smgRecvDate"))
     if len(content.encode()) + len(extra.encode()) > _LONGEST_TEXT:
         raise _Faulty("The entry is larger than a row can be.")
-    return MO(mobile=_mobile(entry), content=content, smg_recv_date=_date(entry, "smgRecvDate"), extra=extra)
+    mobile, as_pushed = _mobile(entry)
+    return MO(
+        mobile=mobile,
+        content=content,
+        smg_recv_date=_date(entry, "smgRecvDate"),
+        mobile_as_pushed=as_pushed,
+        extra=extra,
+    )
 
 
 def _identifier(entry: Mapping[str, Any], name: str) -> str:
     text = _text(entry, name)
     if not text:
         raise _Faulty(f"{name} is empty.")
-    if isinstance(entry[name], Literal) and "." in text:
-        raise _Faulty(f"{name} is a number but no whole one.")
     return text
 
 
-def _mobile(entry: Mapping[str, Any]) -> str:
-    mobile = _identifier(entry, "mobile")
-    if "#" in mobile:
-        raise _Faulty("mobile contains #, which parts the two halves of a report's key.")
-    return mobile
+def _mobile(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the mobile's 11 digits, if it has them, and its own writing, if that is another."""
+    value = entry.get("mobile")
+    if isinstance(value, str) and len(value) <= _LONGEST_MOBILE and (digits := normalise(value)):
+        return digits, "" if value == digits else str(value)
+    written = _identifier(entry, "mobile")
+    if "#" in written:
+        raise _Faulty("mobile contains #, which parts the pieces of a report's key.")
+    digits = normalise(written) or written
+    return digits, written if written != digits else ""
+
+
+_fraction = re.compile(r"-?[0-9]+\.[0-9]*[1-9]").fullmatch
 
 
 def _result_code(entry: Mapping[str, Any]) -> str:
     # may be empty: the sender said so, and success says what it means
-    return _text(entry, "resultCode")
-
-
-# Senders whose numbers are all floating write 7331.0. What they write as 7.331E3 may have lost digits.
-_number = re.compile(r"(-?[0-9]+)(\.[0-9]+)?").fullmatch
+    value = entry.get("resultCode")
+    return str(value) if isinstance(value, Written) and _fraction(value) else _text(entry, "resultCode")
 
 
 def _text(entry: Mapping[str, Any], name: str) -> str:
     """Return text without the blanks around it, or a number's digits."""
     match _given(entry, name):
-        case Literal() as literal:
-            number = _number(literal)
-            if not number:
-                raise _Faulty(f"{name} is a number that can be written in more than one way.")
-            text = number.group() if (number.group(2) or "").strip(".0") else number.group(1)
+        case Written() as number:
+            text = whole(number)
+            if text is None:
+                raise _Faulty(f"{name} is a number that is not whole, or has lost digits.")
         case str() as value:
             text = value.strip()
         case _:
@@ -192,10 +232,11 @@ def _truth(entry: Mapping[str, Any], name: str) -> bool:
     match _given(entry, name):
         case bool() as truth:
             return truth
-        case str() as word if word.strip().lower() in _TRUTH:
-            return _TRUTH[word.strip().lower()]
-        case _:
-            raise _Faulty(f"{name} is neither a boolean nor a word for one.")
+        case str() as value:
+            word = (whole(value) or "") if isinstance(value, Written) else value.strip().lower()
+            if word in _TRUTH:
+                return _TRUTH[word]
+    raise _Faulty(f"{name} is neither a boolean nor a word for one.")
 
 
 def _content(entry: Mapping[str, Any]) -> str:
@@ -211,20 +252,22 @@ def _content(entry: Mapping[str, Any]) -> str:
     return str(content)
 
 
-# java.sql.Timestamp prints a fraction; the spec (5.5) has none.
-_date_form = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?").fullmatch
+_date_form = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?").fullmatch
 
 
 def _date(entry: Mapping[str, Any], name: str) -> str:
+    """Return the spec's own text (5.5), and a fraction of the second if there is one."""
     value = _given(entry, name)
     form = _date_form(value.strip()) if isinstance(value, str) else None
     if not form:
         raise _Faulty(f"{name} is not yyyy-MM-dd HH:mm:ss.")
+    second, fraction = form.groups()
     try:
-        datetime.fromisoformat(form.group(1))
+        datetime.fromisoformat(second)
     except ValueError:
         raise _Faulty(f"{name} is a moment that does not exist.") from None
-    return form.group()
+    # java.sql.Timestamp prints .0 where there is no fraction: one moment, one text
+    return f"{second}{(fraction or '').rstrip('.0')}"
 
 
 def _extra(entry: Mapping[str, Any], known: Iterable[str]) -> str:
@@ -234,7 +277,7 @@ def _extra(entry: Mapping[str, Any], known: Iterable[str]) -> str:
     try:
         extra = dump(rest)
     except NotJson:
-        raise _Faulty("A field beyond the spec's is nested too deeply.") from None
+        raise _Faulty("A field beyond the spec's is nested too deeply, or has a field twice.") from None
     if len(extra.encode()) > _LONGEST_TEXT // 2:
         raise _Faulty("The fields beyond the spec's are too large.")
     return extra

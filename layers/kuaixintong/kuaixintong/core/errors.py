@@ -14,6 +14,7 @@
     ├── TryLater                nothing is wrong with the request; the same again will do
     │   ├── StoreUnavailable    DynamoDB or Secrets Manager did not do what was asked
     │   ├── ClockAstray         this machine's clock, or the account's sequence, is not to be trusted
+    │   ├── TooSlow             a push was not read before its sender's patience is at its end
     │   ├── ClaimLost           the row has moved on under a worker that believed it owned it
     │   └── NotAllEnqueued      some of a producer's sends did not go in; it says which
     └── NoAnswer                the platform may or may not have acted
@@ -84,6 +85,10 @@ class StoreUnavailable(TryLater):
 
 class ClockAstray(TryLater):
     """A clock is wrong: this machine's, or once that of a machine that has moved the account's sequence."""
+
+
+class TooSlow(TryLater):
+    """A push cannot be read in the time that is left for its answer."""
 
 
 class ClaimLost(TryLater):

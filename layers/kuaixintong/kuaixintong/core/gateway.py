@@ -1,19 +1,21 @@
 """The event of API Gateway or of a load balancer, as the request that a push came in."""
 
 import base64
-import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, as far as a push can be in it. ``query`` keeps repeated names and is already decoded."""
+    """One HTTP request, as far as a push can be in it. Any bytes and any text; nothing has been judged yet."""
 
-    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    query: bytes = field(default=b"", repr=False)
+    """The query string, escaped: as it was on the wire, or the same pairs where API Gateway has decoded them."""
+
     content_type: str = ""
+
     body: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -22,17 +24,25 @@ class Request:
         return cls(query=_query(event), content_type=_header(event, "content-type"), body=_body(event))
 
 
-def _query(event: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    repeated = event.get("multiValueQueryStringParameters") or {}
-    single = event.get("queryStringParameters") or {}
-    pairs = [(name, value) for name, values in repeated.items() for value in values or ()] or single.items()
-    decoded = unquote_plus if _balanced(event) else str
-    return tuple((decoded(name), decoded(value or "")) for name, value in pairs)
+def _query(event: Mapping[str, Any]) -> bytes:
+    # a load balancer hands on what was on the wire; API Gateway has decoded its own
+    written = _as_written if "elb" in (event.get("requestContext") or {}) else _escaped
+    return b"&".join(b"%b=%b" % (written(name), written(value or "")) for name, value in _pairs(event))
 
 
-def _balanced(event: Mapping[str, Any]) -> bool:
-    """Tell a load balancer's event, whose query is as it was on the wire; API Gateway has decoded its own."""
-    return "elb" in (event.get("requestContext") or {})
+def _pairs(event: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    repeated = event.get("multiValueQueryStringParameters")
+    if repeated:
+        return ((name, value) for name, values in repeated.items() for value in values or ())
+    return iter((event.get("queryStringParameters") or {}).items())
+
+
+def _as_written(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _escaped(text: str) -> bytes:
+    return quote_plus(text, errors="surrogatepass").encode()
 
 
 def _header(event: Mapping[str, Any], wanted: str) -> str:
@@ -44,7 +54,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
     text = event.get("body") or ""
     if event.get("isBase64Encoded"):
         try:
-            return base64.b64decode(text)
-        except (binascii.Error, ValueError):
+            return base64.b64decode(text, validate=True)
+        except ValueError:
             pass  # not what it claims to be: read as it stands, and refused or quarantined as such
-    return bytes(text.encode("utf-8", "surrogatepass"))
+    return _as_written(text)

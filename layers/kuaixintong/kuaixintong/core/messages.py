@@ -1,6 +1,7 @@
 """What travels between the platform and us, as values: valid once constructed, equal when they say the same."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from kuaixintong.core.codes import StateCode, look_up
 
@@ -49,29 +50,37 @@ class Answer:
 class Report:
     """One pushed delivery report (spec 4.5).
 
-    ``extra`` is the JSON object of the fields that the spec does not name, or empty.
+    ``mobile`` is 11 digits wherever the platform's writing of it, ``mobile_as_pushed`` if that is another, has
+    them. ``extra`` is the JSON object of the fields that the spec does not name, or empty.
     """
 
     token: str
     mobile: str
     result_code: str
     success: bool
+    mobile_as_pushed: str = ""
     extra: str = field(default="", repr=False)
 
     @property
     def outcome(self) -> str:
-        """What tells the reports of one token apart: ``<mobile>#<result code>`` (contract, section 4)."""
-        return f"{self.mobile}#{self.result_code}"
+        """What tells the reports of one token apart: ``<mobile>#<result code>#<1 or 0>`` (contract, section 4)."""
+        return f"{self.mobile}#{self.result_code}#{self.success:d}"
 
 
 @dataclass(frozen=True, slots=True)
 class MO:
     """One pushed uplink message (spec 5.5). ``smg_recv_date`` keeps the spec's text, Beijing time.
 
-    ``extra`` is the JSON object of the fields that the spec does not name, or empty.
+    ``mobile``, ``mobile_as_pushed`` and ``extra`` are as in a :class:`Report`.
     """
 
     mobile: str
     content: str = field(repr=False)
     smg_recv_date: str
+    mobile_as_pushed: str = ""
     extra: str = field(default="", repr=False)
+
+    @property
+    def message_key(self) -> str:
+        """What tells the MOs of one mobile apart: the second, and what was said (contract, section 3)."""
+        return f"{self.smg_recv_date}#{sha256(self.content.encode()).hexdigest()[:32]}"

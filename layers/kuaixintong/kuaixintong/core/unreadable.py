@@ -1,62 +1,56 @@
-"""What could not be read, and how it is kept: in the sender's own words, once, without the password.
+"""What could not be read, and how it is kept: in the sender's own bytes, once, and without the password.
 
 Reasons name fields and rules and never quote a value: they are logged.
 """
 
 import json
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from urllib.parse import quote, quote_plus
-
-_NEAR = 128
-"""Bytes between the name ``pwd`` and the password itself, in any notation: a multipart header fits."""
 
 
 class Kept(StrEnum):
     """Which piece of a push a quarantine record holds."""
 
     ENTRY = "entry"
-    CONTRADICTION = "contradiction"  # readable, but the push says otherwise too: for a person to judge
-    JSON_DATA = "jsonData"
-    BODY = "body"
+    JSON_DATA = "jsonData"  # an array: very many entries of one push, which share a record
+    BODY = "body"  # a whole push: its body and its query string
+    CONTRADICTION = "contradiction"  # an entry that an earlier version had no second row for
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What could not be read. ``raw`` is UTF-8 wherever the sender's text was text; ``entries`` is how many."""
+    """What could not be read. ``raw`` is UTF-8 wherever the sender's text was text; ``entries`` is how many.
+
+    ``query`` and ``content_type`` are a whole push's, and help to read it again.
+    """
 
     type: str
     kept: Kept
     raw: bytes = field(repr=False)
     reason: str = field(compare=False)
     entries: int = field(default=1, compare=False)
+    query: bytes = field(default=b"", repr=False)
+    content_type: str = field(default="", repr=False)
 
     @property
     def digest(self) -> str:
         """64 hex digits that are the same whenever the same is pushed again, whatever the reason given."""
-        return sha256(f"{self.type}\n{self.kept}\n".encode() + self.raw).hexdigest()
+        if self.kept == Kept.BODY:
+            about = json.dumps([self.type, self.content_type, len(self.query)])
+        else:
+            about = f"{self.type}\n{self.kept}\n"
+        return sha256(about.encode() + self.query + self.raw).hexdigest()
 
 
 def as_bytes(text: str) -> bytes:
     """Return text as it came: the bytes that were no UTF-8, and half characters, included."""
     try:
-        return text.encode("utf-8", "surrogateescape")  # the very bytes that were no UTF-8 on the way in
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")  # half characters that came as JSON escapes
 
 
-def without(password: str, raw: bytes) -> bytes:
-    """Cut the password out where its name stands shortly before it: as it is, as in JSON, and as in a form."""
-    if b"pwd" not in raw:
-        return raw
-    secret = as_bytes(password)
-    forms = {secret, as_bytes(json.dumps(password)[1:-1]), quote(secret).encode(), quote_plus(secret).encode()}
-    pattern = b"|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-
-    def cut(found: re.Match[bytes]) -> bytes:
-        named = b"pwd" in raw[max(0, found.start() - _NEAR) : found.start()]
-        return b"" if named else found.group()
-
-    return re.sub(pattern, cut, raw)
+def storable(text: str, longest: int) -> str:
+    """Return the beginning of a text as DynamoDB can hold it."""
+    return text[:longest].encode("utf-8", "backslashreplace").decode()

@@ -46,6 +46,11 @@ class Stamp:
         return cls(iso(now), int(now.timestamp()), int((now + retention).timestamp()))
 
 
+def optional(**texts: str) -> "Row":
+    """Return the attributes of a row that are there only if there is something to say."""
+    return {name: {"S": text} for name, text in texts.items() if text}
+
+
 def jittered(attempt: int) -> float:
     """Return the seconds to wait before the next try: exponential, capped, anywhere below ("full jitter")."""
     return random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))  # noqa: S311 - no secret

@@ -1,8 +1,9 @@
 """The Quarantine table: what could not be read, whole, once, and counted (contract, section 4).
 
 A record is chunk 0, with the beginning of the raw text and all that is known of it, and as many further chunks
-as the rest needs. Chunk 0 is written last: a record that is there is whole. Cut off before that, it is written
-again by the next push, over the same chunks.
+as the rest needs. The raw text of a whole push is its query string, of ``query_bytes`` bytes, and then its body.
+Chunk 0 is written last: a record that is there is whole. Cut off before that, it is written again by the next
+push, over the same chunks.
 
 What is pushed again is only counted. A record of several chunks costs hundreds of write units, and the platform
 pushes again and again, so whether the record is there is asked first, by the counting itself.
@@ -54,7 +55,16 @@ class Holding:
             return None
         head = chunks[0]
         raw = b"".join(_bytes(chunk["raw"]) for chunk in chunks)
-        return Unreadable(head["type"], Kept(head["kept"]), raw, head["reason"], head["entries"])
+        query = head.get("query_bytes", 0)
+        return Unreadable(
+            type=head["type"],
+            kept=Kept(head["kept"]),
+            raw=raw[query:],
+            reason=head["reason"],
+            entries=head["entries"],
+            query=raw[:query],
+            content_type=head.get("content_type", ""),
+        )
 
     def heads(self) -> Iterator[Item]:
         """Yield chunk 0 of every record, in no order: what, why, when, how often. Reads the whole table.
@@ -84,7 +94,7 @@ class Holding:
 
     def _keep(self, each: Unreadable, times: int, stamp: Stamp, writer: Writer, patience: Patience) -> None:
         key = _key(each.digest, 0)
-        head, *rest = _pieces(each.raw)
+        head, *rest = _pieces(each.query + each.raw)
         if rest:
             if writer.persist(partial(self._counted, key, times, stamp), patience):
                 return
@@ -102,6 +112,8 @@ class Holding:
             "last_seen": stamp.received_at,
             "expires_at": stamp.expires_at,
         }
+        if each.kept == Kept.BODY:
+            known |= {"query_bytes": len(each.query), "content_type": each.content_type}
         writer.persist(partial(self._write_head, key, known, times), patience)
 
     def _counted(self, key: "Key", times: int, stamp: Stamp) -> bool:

@@ -1,17 +1,17 @@
 """The Inbound table: one row per MO (contract, section 4).
 
-What makes two MOs different is the handset (the partition key), the second, and what was said (both in the sort
-key). So a repeated push lands on the same row, and two texts of one handset in the same second do not. The one
-thing that cannot be told apart from a repetition is the same handset saying the same twice in the same second:
-that is one row, also within one push, for otherwise the rows would depend on how the platform batches.
+What makes two MOs different is the handset (the partition key), the moment, and what was said (both in the sort
+key). So a repeated push lands on the same row, whatever fields it has beyond the spec's, and two texts of one
+handset in the same second do not. The one thing that cannot be told apart from a repetition is the same handset
+saying the same twice in the same second: that is one row, also within one push, for otherwise the rows would
+depend on how the platform batches.
 """
 
-from collections.abc import Iterable, Iterator
-from hashlib import sha256
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from kuaixintong.core.messages import MO
-from kuaixintong.stores.batch import Stamp, Writer
+from kuaixintong.stores.batch import Stamp, Writer, optional
 from kuaixintong.stores.query import rows_of
 
 if TYPE_CHECKING:
@@ -30,14 +30,13 @@ class Inbound:
         self._client = client
         self._table = table
 
-    def put(self, mos: Iterable[MO], stamp: Stamp, writer: Writer, *, deadline: float) -> int:
-        """Write MOs, each once, and return the number of rows.
+    def put(self, mos: Collection[MO], stamp: Stamp, writer: Writer, *, deadline: float) -> int:
+        """Write MOs, no two of one key, and return the number of rows.
 
         Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
         """
-        different = dict.fromkeys(mos)
-        writer.put(self._table, different, lambda mo: _row(mo, stamp), deadline=deadline)
-        return len(different)
+        writer.put(self._table, mos, lambda mo: _row(mo, stamp), deadline=deadline)
+        return len(mos)
 
     def of_mobile(self, mobile: str) -> "Iterator[Item]":
         """Yield the MOs of a mobile, in the order in which the gateway received them."""
@@ -48,20 +47,14 @@ class Inbound:
         return rows_of(self._client, self._table, "day", day, index=BY_DAY)
 
 
-def _message_key(mo: MO) -> str:
-    # the length keeps content and extra apart: no other pair of them is the same text
-    said = sha256(f"{len(mo.content)} {mo.content}{mo.extra}".encode()).hexdigest()
-    return f"{mo.smg_recv_date}#{said[:32]}"
-
-
 def _row(mo: MO, stamp: Stamp) -> "Row":
     row: Row = {
         "mobile": {"S": mo.mobile},
-        "message_key": {"S": _message_key(mo)},
+        "message_key": {"S": mo.message_key},
         "day": {"S": mo.smg_recv_date[:10]},
         "content": {"S": mo.content},
         "smg_recv_date": {"S": mo.smg_recv_date},
         "received_at": {"S": stamp.received_at},
         "expires_at": {"N": str(stamp.expires_at)},
     }
-    return row | {"extra": {"S": mo.extra}} if mo.extra else row
+    return row | optional(mobile_as_pushed=mo.mobile_as_pushed, extra=mo.extra)

@@ -1,18 +1,19 @@
-"""The Reports table: one row per token, mobile and result code (contract, section 4).
+"""The Reports table: one row per token, mobile, result code and success (contract, section 4).
 
-A repeated report overwrites its row with the same words. Only ``received_at`` and ``expires_at`` move: they tell
-of the latest receipt. To keep the first one would take a condition, and DynamoDB's batches have none; ten
-thousand single writes instead of four hundred batches would put the push's answer in danger for a time of day.
+A repeated report overwrites its row with the same words. ``received_at`` and ``expires_at`` tell of the latest
+receipt, and ``extra`` and ``mobile_as_pushed`` are the latest's. To keep the first ones would take a condition,
+and DynamoDB's batches have none; ten thousand single writes instead of four hundred batches would put the push's
+answer in danger for them.
 
-``success`` is no part of the key, for it says nothing of its own: it tells whether the *result code* means
-success (spec 4.5). Should the platform take back what it said of one code, its later word stands.
+``success`` is part of the key although the result code ought to settle it: two reports that contradict each other
+are both kept, in whatever order they come, and the status of the mobile is ``mixed``.
 """
 
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from kuaixintong.core.messages import Report
-from kuaixintong.stores.batch import Stamp, Writer
+from kuaixintong.stores.batch import Stamp, Writer, optional
 from kuaixintong.stores.query import rows_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Reports:
         return len(reports)
 
     def of_token(self, token: str) -> "Iterator[Item]":
-        """Yield the reports of a part, ordered by mobile and result code."""
+        """Yield the reports of a part, ordered by mobile, result code and success."""
         return rows_of(self._client, self._table, "token", token)
 
     def of_mobile(self, mobile: str) -> "Iterator[Item]":
@@ -59,4 +60,4 @@ def _row(report: Report, stamp: Stamp) -> "Row":
         "received_at": {"S": stamp.received_at},
         "expires_at": {"N": str(stamp.expires_at)},
     }
-    return row | {"extra": {"S": report.extra}} if report.extra else row
+    return row | optional(mobile_as_pushed=report.mobile_as_pushed, extra=report.extra)
