@@ -3,6 +3,7 @@
 Needs a DynamoDB that can take threads, at ``AWS_ENDPOINT_URL``: moto in one process cannot.
 """
 
+import base64
 import gc
 import json
 import os
@@ -23,8 +24,10 @@ import boto3
 from botocore.awsrequest import AWSResponse
 
 from functions.receiver import handler
+from kuaixintong.core.gateway import Request
 from kuaixintong.intake import THREADS
 from kuaixintong.stores import aws
+from tests.hostile_bodies import LARGEST_REQUEST, requests
 from tests.receiving import Context, Event, push, report
 from tests.template import create_tables
 
@@ -38,8 +41,8 @@ TARGET = 1.3
 
 ROUNDS = 5
 
-LARGEST_REQUEST = 6 * 1024 * 1024
-"""Bytes of an event that Lambda takes; API Gateway's 10 MB never get that far."""
+MOST_FOR_A_STRANGER = 0.25
+"""Seconds of processor time for the dearest request without the right password."""
 
 
 def run() -> None:
@@ -47,6 +50,7 @@ def run() -> None:
     with patch.dict("os.environ", _account()):
         for count in (1_000, 10_000):
             _compare(count)
+        _print_strangers()
         _print_memory()
 
 
@@ -119,6 +123,35 @@ def _seconds(work: Callable[[], None]) -> float:
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
+
+
+def _print_strangers() -> None:
+    """Let those come who have not got the password, with an ordinary push and with the dearest bodies."""
+    context: Any = Context()
+
+    def refused(incoming: Event) -> float:
+        begin = time.process_time()
+        assert handler.lambda_handler(incoming, context)["statusCode"] == 403
+        return time.process_time() - begin
+
+    with patch("builtins.print", _silent):
+        ordinary = push("report", [report(1), report(2)], pwd="wrong")
+        usual = median(refused(ordinary) for _ in range(200))
+        costs = {name: min(refused(_event_of(each)) for _ in range(2)) for name, each in requests(LARGEST_REQUEST)}
+    dearest = max(costs, key=lambda name: costs[name])
+    print(
+        f"without the right password: an ordinary push {usual * 1000:.2f} ms of processor time, the dearest of "
+        f"{len(costs)} of 6 MB {costs[dearest]:.2f} s ({dearest}; target: at most {MOST_FOR_A_STRANGER})"
+    )
+
+
+def _event_of(request: Request) -> Event:
+    return push("report", []) | {
+        "headers": {"Content-Type": request.content_type},
+        "multiValueQueryStringParameters": {"pwd": ["wrong"]},
+        "body": base64.b64encode(request.body).decode(),
+        "isBase64Encoded": True,
+    }
 
 
 def _print_memory() -> None:

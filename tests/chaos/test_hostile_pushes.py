@@ -235,7 +235,7 @@ class Witness:
                     values = from_item(asked["ExpressionAttributeValues"])
                     if ":raw" in values:
                         raw = as_bytes(values[":raw"]) + chunks.get(digest, b"")
-                        self._held[digest] = entries_in(raw, alone=values[":kept"] in ("entry", "contradiction"))
+                        self._held[digest] = entries_in(raw, alone=values[":kept"] == "entry")
         return Evidence(rows, [entry for digest in touched for entry in self._held[digest]], len(touched))
 
 
@@ -261,7 +261,7 @@ def says(row: Row, entry: Any) -> bool:
         said = (spelled(entry["mobile"]), str(entry["content"]), str(entry["smgRecvDate"]).strip())
         return said == (row["mobile"], row["content"], row["smg_recv_date"])
     told = [spelled(entry[name]) for name in ("token", "mobile", "resultCode")]
-    truth = str(entry["success"]).strip().lower() in ("true", "1", "成功")
+    truth = spelled(entry["success"]).lower() in ("true", "1", "成功")
     return told == [row["token"], row["mobile"], row["result_code"]] and truth == row["success"]
 
 

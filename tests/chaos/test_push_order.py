@@ -29,15 +29,17 @@ def receiver() -> Iterator[Receiver]:
         yield Receiver()
 
 
-def a_report(token: int, mobile: str, code: str) -> dict[str, Any]:
-    # whether a code means success is a property of the code (spec 4.5)
-    return {"token": token, "mobile": mobile, "resultCode": code, "success": code in ("0", "DELIVER")}
+def a_report(token: int, mobile: str, code: str, *, success: bool) -> dict[str, Any]:
+    # whether a code means success is a property of the code (spec 4.5); a platform that says both is taken at both
+    return {"token": token, "mobile": mobile, "resultCode": code, "success": success}
 
 
-mobiles = st.sampled_from(["13500000000", "13700000000", "18930612517"])
+mobiles = st.sampled_from(["13500000000", "13700000000", "8618930612517", "18930612517"])
 codes = st.sampled_from(["0", "DELIVER", "2:46", "UNDELIV"])
-seconds = st.sampled_from(["2015-01-01 12:00:00", "2015-01-01 12:00:01", "2015-01-02 00:00:00"])
-reports = st.builds(a_report, st.integers(1, 4), mobiles, codes)
+seconds = st.sampled_from(
+    ["2015-01-01 12:00:00", "2015-01-01 12:00:00.0", "2015-01-01 12:00:01", "2015-01-02 00:00:00"]
+)
+reports = st.builds(a_report, st.integers(1, 4), mobiles, codes, success=st.booleans())
 mos = st.builds(
     lambda mobile, content, date: {"mobile": mobile, "content": content, "smgRecvDate": date},
     mobiles,
@@ -67,7 +69,14 @@ def rows_after(receiver: Receiver, batches: list[Batch]) -> tuple[list[Row], lis
     for kind, entries in batches:
         receiver.now += timedelta(seconds=1)
         assert receiver.take(push(kind, entries)).body == "0"
-    return without_times(receiver.reports() + receiver.mos()), [record["digest"] for record in receiver.held()]
+    rows = without_times(receiver.reports() + receiver.mos())
+    for row in rows:
+        row.pop("mobile_as_pushed", None)  # the latest's
+    return rows, [record["digest"] for record in receiver.held()]
+
+
+def one_writing(entry: dict[str, Any]) -> str:
+    return str(entry).replace("'86189", "'189").replace(".0'", "'")
 
 
 @some
@@ -82,7 +91,7 @@ def test_any_order_any_batching_and_any_repetition_ends_in_the_same_rows(
 ) -> None:
     once = [("report", some_reports + some_bad), ("mo", some_mos)]
     expected = rows_after(receiver, once)
-    assert len(expected[0]) == len({str(entry) for entry in some_reports + some_mos})
+    assert len(expected[0]) == len({one_writing(entry) for entry in some_reports + some_mos})
     for _ in range(2):
         shuffled = batched(chance, "report", some_reports + some_bad) + batched(chance, "mo", some_mos)
         chance.shuffle(shuffled)
