@@ -15,8 +15,6 @@ ENV ?= default
 NO_PROFILE := env -u AWS_PROFILE -u AWS_DEFAULT_PROFILE
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# SAM asks for a region even when it only looks at the template
-export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY := 0
 # uv brings certificates of its own; a company's proxy is known to the system's store, as it is to pip
 export UV_SYSTEM_CERTS := 1
@@ -51,9 +49,8 @@ down: .venv/marks/dev ## Stop what `make up` started
 	@$(PYTHON) -m local down
 
 .PHONY: deploy
-deploy: $(TOOLS) ## Deploy to a real account, guided; ENV=prod takes samconfig.toml's prod
-	$(SAM) build --config-env $(ENV)
-	$(SAM) deploy --guided --config-env $(ENV)
+deploy: .venv/marks/dev .venv/marks/sam ## Deploy to a real account; ENV=prod for production, YES=1 asks nothing
+	@$(PYTHON) -m local.deploy --env $(ENV) --arch '$(ARCH)' $(if $(YES),--yes) -- $(SET)
 
 # --- Check -----------------------------------------------------------------------------------------------------
 
@@ -62,6 +59,8 @@ test: $(TOOLS) ## Run all tests
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: check
+# SAM asks for a region even when it only looks at the template
+check: export AWS_DEFAULT_REGION ?= us-east-1
 check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templates and their security
 	ruff format --check .
 	ruff check .

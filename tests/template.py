@@ -20,11 +20,11 @@ TEMPLATE = ROOT / "template.yaml"
 type Section = dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML with CloudFormation's short functions in their long form: ``!Ref X`` is ``{"Ref": "X"}``."""
 
 
-def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Section:
+def _function(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> Section:
     name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
     match node:
         case yaml.SequenceNode():

@@ -23,6 +23,8 @@ from tests.template import ROOT, load
 
 REGIONS = ("us-east-1", "cn-northwest-1")
 
+PARAMETERS = load()["Parameters"]
+
 URL = "https://platform.example:8443/webservice/http/service"
 VPC = "vpc-0123456789abcdef0"
 SUBNETS = [f"subnet-0123456789abcdef{number}" for number in range(3)]
@@ -36,12 +38,12 @@ BOUNDED = {
 
 def longest(name: str) -> str:
     """The longest value of a parameter that has a list of them or a highest number."""
-    parameter = load()["Parameters"][name]
+    parameter = PARAMETERS[name]
     return max(map(str, parameter.get("AllowedValues", [parameter.get("MaxValue", "")])), key=len)
 
 
 LONGEST = {
-    **{name: longest(name) for name in load()["Parameters"] if longest(name)},
+    **{name: longest(name) for name in PARAMETERS if longest(name)},
     "Stage": "s" * 20,
     "PlatformUrl": "https://" + "p" * 59 + ".example:8443/service",
     "AlarmEmail": "operations@" + "e" * 230 + ".example",
@@ -110,7 +112,7 @@ def test_the_values_are_ones_that_cloudformation_would_take(made: dict[str, Stac
 
 def test_the_longest_values_are_as_long_as_they_may_be() -> None:
     values = CASES["longest, in a network of one's own"][1]
-    limits = {name: int(each["MaxLength"]) for name, each in load()["Parameters"].items() if "MaxLength" in each}
+    limits = {name: int(each["MaxLength"]) for name, each in PARAMETERS.items() if "MaxLength" in each}
     assert {name: len(values[name]) for name in limits} == limits
 
 
