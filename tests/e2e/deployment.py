@@ -47,7 +47,7 @@ class Deployment:
 
     def begin_anew(self) -> None:
         """Empty the queues, forget the account, put the secret right and the platform in its first state."""
-        for queue in ("SendQueueUrl", "DeadLetterQueueUrl"):
+        for queue in ("SendQueueUrl", "UrgentQueueUrl", "DeadLetterQueueUrl"):
             self.aws.sqs.purge_queue(QueueUrl=self.outputs[queue])
         account = Settings()
         key = {"cid": {"S": account.cid}}

@@ -102,6 +102,12 @@ def fault(**rule: Any) -> Trouble:
     return trouble
 
 
+def too_dear(deployment: Deployment, platform: RunningSimulator) -> None:
+    platform.change(balance=1)
+    platform.reset()
+    deployment.enqueue(SEND | {"mobiles": ["13708600860", "13708600861"]})
+
+
 def outage(deployment: Deployment, platform: RunningSimulator) -> None:
     platform.refuse_connections()
     deployment.enqueue(SEND)
@@ -139,6 +145,7 @@ TROUBLES: dict[str, tuple[str, Trouble]] = {
     "PausedAccountDisabledAlarm": ("SenderLogGroup", settings(account_disabled=True)),
     "PausedOrganisationDisabledAlarm": ("SenderLogGroup", settings(organisation_disabled=True)),
     "PausedBalanceAlarm": ("SenderLogGroup", settings(balance=0)),
+    "PartsTooDearAlarm": ("SenderLogGroup", too_dear),
     "PausedTimestampAlarm": ("SenderLogGroup", fault(do="code", code=230)),
     "PausedUnreachableAlarm": ("SenderLogGroup", outage),
     "UnconfirmedAlarm": ("SenderLogGroup", fault(do="cut", when="after", times=1)),

@@ -59,6 +59,13 @@ def a_send_that_is_given_up(deployment: Deployment, platform: RunningSimulator) 
     return [{"Records": [record(uuid.uuid4().hex, send, receive_count=limit)]}]
 
 
+def sends_to_a_disabled_account(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    """The first pauses it, the second meets the pause, the third looks whether it is over."""
+    platform.change(account_disabled=True)
+    send = {"mobiles": ["13900000006"], "content": "x"}
+    return [{"Records": [record(uuid.uuid4().hex, send)]} for _ in range(3)]
+
+
 def a_push(kind: str, data: str) -> Scenario:
     def scenario(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
         new = data.replace("NEW", uuid.uuid4().hex)  # what is in quarantine already is only counted
@@ -72,8 +79,16 @@ def a_check(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
     return [{}]
 
 
+SENDING: list[Scenario] = [
+    a_divided_send_that_comes_twice,
+    a_send_that_is_put_off,
+    a_send_that_is_given_up,
+    sends_to_a_disabled_account,
+]
+
 SCENARIOS: dict[str, list[Scenario]] = {
-    "SenderFunction": [a_divided_send_that_comes_twice, a_send_that_is_put_off, a_send_that_is_given_up],
+    "SenderFunction": SENDING,
+    "UrgentSenderFunction": SENDING,
     "ReceiverFunction": [
         a_push("report", '[{"token": 9701, "mobile": "13900000005", "resultCode": "0", "success": true}]'),
         a_push("mo", '[{"mobile": "13900000005", "content": "x", "smgRecvDate": "2015-01-01 12:00:00"}]'),
@@ -158,8 +173,7 @@ class Stage:
 
     def refusals(self, function: str, scenario: Scenario) -> list[str]:
         """Run a function's handler as a new process does; return the calls that IAM refused."""
-        self.platform.reset()
-        self.platform.faults([])
+        self.deployment.begin_anew()
         events = scenario(self.deployment, self.platform)
         name = self.deployment.physical(function)
         settings = self.deployment.aws.functions.get_function_configuration(FunctionName=name)

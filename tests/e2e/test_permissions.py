@@ -42,6 +42,7 @@ def batch(clients: Clients, table: str) -> Callable[[], object]:
     ("role", "secrets", "updates", "batches"),
     [
         ("SenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, set()),
+        ("UrgentSenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, set()),
         ("BalanceRole", {"PlatformSecretArn"}, {"AccountTableName"}, set()),
         ("ReceiverRole", {"PushSecretArn"}, {"QuarantineTableName"}, {"ReportsTableName", "InboundTableName"}),
     ],
@@ -57,14 +58,16 @@ def test_a_function_reaches_its_own_secret_and_tables_and_no_others(
 
 
 def test_a_function_scans_no_table(deployment: Deployment) -> None:
-    for role in ("SenderRole", "ReceiverRole", "BalanceRole"):
+    for role in ("SenderRole", "UrgentSenderRole", "ReceiverRole", "BalanceRole"):
         dynamodb = deployment.acting_as(role).dynamodb
         for name in TABLES:
             table = deployment.outputs[name]
             assert denied(lambda: dynamodb.scan(TableName=table)), (role, name)  # noqa: B023 - called at once
 
 
-def test_the_sender_puts_nothing_on_the_send_queue(deployment: Deployment) -> None:
-    sqs = deployment.acting_as("SenderRole").sqs
-    url = deployment.outputs["SendQueueUrl"]
-    assert denied(lambda: sqs.send_message(QueueUrl=url, MessageBody="{}"))
+@pytest.mark.parametrize("role", ["SenderRole", "UrgentSenderRole"])
+def test_a_sender_puts_nothing_on_a_queue_of_sends(deployment: Deployment, role: str) -> None:
+    sqs = deployment.acting_as(role).sqs
+    for queue in ("SendQueueUrl", "UrgentQueueUrl"):
+        url = deployment.outputs[queue]
+        assert denied(lambda: sqs.send_message(QueueUrl=url, MessageBody="{}"))  # noqa: B023 - called at once

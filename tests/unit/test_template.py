@@ -26,7 +26,7 @@ INDEXES = {
 }
 
 OUTPUTS = {
-    *("PushUrl", "SendQueueUrl", "SendQueueArn", "DeadLetterQueueUrl"),
+    *("PushUrl", "SendQueueUrl", "SendQueueArn", "UrgentQueueUrl", "UrgentQueueArn", "DeadLetterQueueUrl"),
     *("SendsTableName", "ReportsTableName", "InboundTableName", "AccountTableName", "QuarantineTableName"),
     *("ReportsStreamArn", "InboundStreamArn", "PlatformSecretArn", "PushSecretArn"),
     *("PlainPushUrl", "SourceAddress", "AlarmTopicArn", "DashboardName"),

@@ -45,7 +45,7 @@ def longest(name: str) -> str:
 LONGEST = {
     **{name: longest(name) for name in PARAMETERS if longest(name)},
     "Stage": "s" * 20,
-    "PlatformUrl": "https://" + "p" * 59 + ".example:8443/service",
+    "PlatformUrl": "https://" + "p" * 51 + ".example:8443/service",
     "AlarmEmail": "operations@" + "e" * 230 + ".example",
     "SenderTimeout": "120",
     "OnAws": "true",

@@ -11,7 +11,7 @@ from tests.template import load, resources
 
 FOLDER = Path(__file__).parents[2] / "network"
 
-TALK_TO_THE_PLATFORM = ("Sender", "Balance")
+TALK_TO_THE_PLATFORM = ("Sender", "UrgentSender", "Balance")
 
 
 @pytest.fixture(scope="module")
