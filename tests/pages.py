@@ -34,8 +34,11 @@ _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)\s*$")
 _MARKER = re.compile(
     r"^ *<!-- (?P<kind>not run|run first|in the background|excerpt|goes on from)(?:: (?P<value>.+))? -->\s*$"
 )
-_PATIENCE = 45.0  # seconds: a reader looks again when a row is not there yet …
-_PATIENCE_WORN = 0.1  # … and shrinks each time that it never comes
+_PATIENCE = (
+    45.0,
+    45.0,
+    15.0,
+)  # seconds: a reader looks again when a row is not there yet; less each time it never is
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +249,7 @@ class Reader:
         self._python: Python | None = None
         self._background: list[Process] = []
         self._ports: dict[str, str] = {}
-        self._patience = _PATIENCE
+        self._patience = [*_PATIENCE]
 
     def does(self, block: Block) -> str | None:
         """Run a block until it does what the page says, with patience; return what is wrong, or nothing."""
@@ -263,8 +266,9 @@ class Reader:
             return not wrong
 
         with suppress(Failed):
-            wait_until(well, str(block), seconds=self._patience, pause=0.5)
-        self._patience *= _PATIENCE_WORN if wrong else 1.0
+            wait_until(well, str(block), seconds=self._patience[0] if self._patience else 0.0, pause=0.5)
+        if wrong:
+            del self._patience[:1]
         return wrong or None
 
     def close(self) -> None:
@@ -294,7 +298,7 @@ class Reader:
                 return True
             return False
 
-        wait_until(listens, f"{block} listens", seconds=_PATIENCE)
+        wait_until(listens, f"{block} listens", seconds=_PATIENCE[0])
 
     def _here(self, text: str) -> str:
         for port, free in self._ports.items():

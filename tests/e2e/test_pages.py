@@ -16,7 +16,10 @@ import pytest
 from local.records import ROOT
 from tests.pages import Block, Page, Reader, pages, read
 
+LAST = "docs/operations.md"  # its drills leave much behind
+
 ENGLISH = {page.name: page for page in map(read, pages()) if not page.name.endswith(".zh-CN.md")}
+ENGLISH[LAST] = ENGLISH.pop(LAST)
 PROGRAMS = [block for page in ENGLISH.values() for block in page.programs]
 FIRST = [block for block in PROGRAMS if block.marker[0] == "run first"]
 
