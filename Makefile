@@ -56,6 +56,7 @@ deploy: .venv/marks/dev .venv/marks/sam ## Deploy to a real account; ENV=prod fo
 
 .PHONY: test
 test: $(TOOLS) ## Run all tests
+	@echo "All tests, in two processes: some ten minutes. What is not run is listed at the end, with the reason."
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: check
@@ -91,11 +92,11 @@ MIRROR = $${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get g
 # What is installed knows the folder that it was installed in
 MOVED := $(shell [ ! -e .venv/marks/place ] || grep -qxF "$(CURDIR)" .venv/marks/place || echo moved)
 
-WHAT_dev := Python packages of the simulator, the local stack and the tests
-WHAT_sam := AWS SAM CLI
-WHAT_ministack := MiniStack, which emulates AWS
-WHAT_awscli := AWS CLI, for machines that have none
-WHAT_checkov := checkov
+WHAT_dev := Python packages of the simulator, the local stack and the tests, 400 MB
+WHAT_sam := AWS SAM CLI, 310 MB
+WHAT_ministack := MiniStack, which emulates AWS, 100 MB
+WHAT_awscli := AWS CLI, for machines that have none, 170 MB
+WHAT_checkov := checkov, 250 MB
 
 .PHONY: moved
 .venv/marks/uv: requirements/uv.txt $(MOVED)

@@ -29,6 +29,9 @@ def run(name: str) -> int:
     except Failed as failed:
         print(failed.explained, file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(f"{error}. `make` installs what is missing, also after the folder has moved.", file=sys.stderr)
+        return 1
     except OSError as error:
         print(_told(error), file=sys.stderr)
         return 1

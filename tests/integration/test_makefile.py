@@ -70,6 +70,22 @@ def test_after_a_move_everything_is_installed_anew(copy: Path) -> None:
     assert "uv pip sync" in plan
 
 
+def test_an_installation_that_was_cut_off_is_begun_anew(copy: Path, tmp_path: Path) -> None:
+    half_made = copy / ".venv" / "bin" / "python"
+    half_made.parent.mkdir(parents=True)
+    half_made.write_text("#!/bin/sh\nexit 1\n", "utf-8")  # there, but without pip
+    python = tmp_path / "python3.13"
+    python.write_text(
+        '#!/bin/sh\n[ "$2" != venv ] || { mkdir -p .venv/bin && cp "$0" .venv/bin/python; }\n', "utf-8"
+    )
+    for program in (half_made, python):
+        program.chmod(0o755)
+    done = make(copy, ".venv/marks/uv", path=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert half_made.read_bytes() == python.read_bytes()
+    assert (copy / ".venv" / "marks" / "place").read_text("utf-8") == f"{copy}\n"
+
+
 def find_python(path: Path) -> "subprocess.CompletedProcess[str]":
     """Look for a Python in a folder of programs, bash being the only other."""
     for tool in ("bash", "env"):

@@ -295,6 +295,25 @@ def test_nothing_of_the_users_that_leads_elsewhere_reaches_a_program_of_the_stac
     assert not set(left) & (set(HOSTILE) - {"AWS_CONFIG_FILE"})
 
 
+def test_a_command_that_lacks_a_library_says_which_and_what_to_do(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.modules['boto3'] = None; import local.commands as commands;"
+            "sys.exit(commands.run('up'))",
+        ],
+        cwd=records.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith("`make` installs what is missing, also after the folder has moved.\n")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_command_that_may_not_write_says_where_and_no_more(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "local", "up"],
