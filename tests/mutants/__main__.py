@@ -1,0 +1,115 @@
+"""``make mutants``: a table of what the tests have noticed per module, then what they have not, fault by fault."""
+
+import argparse
+import gc
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.mutants import trial
+from tests.mutants.accepted import accepted
+from tests.mutants.campaign import Result, TestsFail, Trial, watch
+from tests.mutants.modules import Module, modules
+
+SAMPLE = 60
+"""Mutants of a module that are tried, if it was not asked for by its name."""
+
+SEED = 20261125
+
+LEAST_OF_ALL, LEAST_OF_ONE = 92, 85
+"""Per cent of the mutants that have to be noticed: of all modules together, and of each."""
+
+
+def main() -> int:
+    """Return 0 if enough was noticed and the list of accepted mutants is up to date."""
+    asked = _arguments()
+    known = {each.name: each for each in modules()}
+    if unknown := [name for name in asked.module if name not in known]:
+        print(f"There is no module {', '.join(unknown)}. There are {', '.join(known)}.")
+        return 2
+    chosen = [known[name] for name in asked.module] or [*modules()]
+    begun = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="mutants-") as bytecode:
+            trial.preload(Path(bytecode))
+            results = _run(chosen, asked)
+    except TestsFail as error:
+        print(f"Tests fail without any fault:\n{error}")
+        return 1
+    _tell(results, time.monotonic() - begun)
+    return 0 if _enough(results) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("--module", nargs="*", default=[], help="modules that are tried whole: core/ledger")
+    parser.add_argument("--sample", type=int, help=f"mutants per module ({SAMPLE}; of one that is named: all)")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"chooses the sample ({SEED})")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2, help="processes side by side")
+    return parser.parse_args()
+
+
+def _run(chosen: Sequence[Module], asked: argparse.Namespace) -> list[Result]:
+    most = asked.sample or (None if asked.module else SAMPLE)
+    gc.freeze()  # what is there now is the children's too, and never collected
+    _progress("watching the tests, to know which of them run what")
+    coverage = watch(chosen, side_by_side=asked.jobs)
+    equivalent = accepted()
+    results = []
+    for module in chosen:
+        one = Trial(module, coverage, equivalent)
+        results.append(one.run(most=most, seed=asked.seed, side_by_side=asked.jobs, tell=_tell_progress))
+        print(_line(results[-1]), flush=True)
+    return results
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="\r", file=sys.stderr, flush=True)
+
+
+def _tell_progress(result: Result) -> None:
+    _progress(f"{result.module.name}: {result.tried} tried, {len(result.survived)} survived ")
+
+
+def _line(result: Result) -> str:
+    numbers = (
+        f"{result.there_are:6} {result.tried:6} {result.noticed:6} {len(result.survived):8} {result.accepted:8}"
+    )
+    return f"{result.module.name:24} {numbers} {result.share:6.1f} %"
+
+
+def _tell(results: Sequence[Result], seconds: float) -> None:
+    print()
+    print(f"{'module':24} {'exist':>6} {'tried':>6} {'killed':>6} {'survived':>8} {'accepted':>8} {'share':>7}")
+    for result in sorted(results, key=lambda each: each.share):
+        print(_line(result))
+    tried, noticed = sum(each.tried for each in results), sum(each.noticed for each in results)
+    equal = sum(each.accepted for each in results)
+    survived = tried - noticed - equal
+    share = 100 * noticed / max(tried - equal, 1)
+    print(
+        f"{'together':24} {'':6} {tried:6} {noticed:6} {survived:8} {equal:8} {share:6.1f} %   in {seconds:.0f} s"
+    )
+    for result in results:
+        for fault in result.survived:
+            print(f"\nsurvived: {result.module.name}, {fault}")
+        for words in result.stale:
+            print(f"\naccepted.toml: {words}")
+
+
+def _enough(results: Sequence[Result]) -> bool:
+    noticed = sum(each.noticed for each in results)
+    could_be = sum(each.tried - each.accepted for each in results)
+    return (
+        noticed >= LEAST_OF_ALL * could_be / 100
+        and all(each.share >= LEAST_OF_ONE for each in results)
+        and not any(each.stale for each in results)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

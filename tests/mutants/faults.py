@@ -1,0 +1,140 @@
+"""Mutants of a module: mutmut's faults, in functions and in tables alike.
+
+Left alone are types, which nothing runs, and sentences: what a person reads is not for a test to pin word by word.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import libcst as cst
+import libcst.matchers as m
+from libcst.metadata import MetadataWrapper
+from mutmut.mutation.file_mutation import Mutation, MutationVisitor, deep_replace
+from mutmut.mutation.mutators import mutation_operators
+from mutmut.mutation.pragma_handling import IgnoredCode
+
+AT_IMPORT = "(module)"
+"""Where a mutant stands that is in no function: a table, a constant, a field's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A mutant: ``where`` is the function that it is in, ``was`` and ``became`` are the lines that it changes."""
+
+    where: str
+    was: str
+    became: str
+
+    def __str__(self) -> str:
+        lines = [f"- {line}" for line in self.was.splitlines()] + [
+            f"+ {line}" for line in self.became.splitlines()
+        ]
+        return "\n".join([f"in {self.where}", *(f"    {line}" for line in lines)])
+
+
+class Faults:
+    """Every mutant of a module, by number. Each is made when it is asked for: a module has hundreds."""
+
+    def __init__(self, path: Path) -> None:
+        source = path.read_text("utf-8")
+        visitor = _Visitor()
+        self._module = MetadataWrapper(cst.parse_module(source)).visit(visitor)
+        self._mutations = visitor.mutations
+        self._where = visitor.where
+        self._lines = source.splitlines()
+
+    def __len__(self) -> int:
+        return len(self._mutations)
+
+    def where(self, number: int) -> str:
+        """Return the function that a mutant is in: ``Claims.note``, or :data:`AT_IMPORT`."""
+        return self._where[number]
+
+    def source(self, number: int) -> str:
+        """Return the module's text with this fault in it."""
+        mutation: Mutation = self._mutations[number]
+        changed = deep_replace(self._module, mutation.original_node, mutation.mutated_node)
+        assert isinstance(changed, cst.Module)
+        return changed.code
+
+    def fault(self, number: int) -> Fault:
+        """Return what a mutant changes."""
+        was, became = _difference(self._lines, self.source(number).splitlines())
+        return Fault(self._where[number], was, became)
+
+    def inside(self, where: str) -> Iterator[int]:
+        """Yield the mutants in a function."""
+        return (number for number, each in enumerate(self._where) if each == where)
+
+
+class _Visitor(MutationVisitor):
+    """Goes into decorated functions as well, and leaves alone what cannot make a difference."""
+
+    def __init__(self) -> None:
+        super().__init__(mutation_operators, IgnoredCode(set(), set(), set()))
+        self._inside: list[cst.FunctionDef | cst.ClassDef] = []
+        self.where: list[str] = []
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.FunctionDef | cst.ClassDef):
+            self._inside.append(node)
+        deeper = super().on_visit(node)
+        self.where += [self._function()] * (len(self.mutations) - len(self.where))
+        return deeper
+
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        if isinstance(original_node, cst.FunctionDef | cst.ClassDef):
+            self._inside.pop()
+        super().on_leave(original_node)
+
+    def _function(self) -> str:
+        """The outermost function that we are in, as its code object is called."""
+        names: list[str] = []
+        for each in self._inside:
+            names.append(each.name.value)
+            if isinstance(each, cst.FunctionDef):
+                return ".".join(names)
+        return AT_IMPORT
+
+    def _skip_node_and_children(self, node: cst.CSTNode) -> bool:
+        if m.matches(node, _FOR_TYPE_CHECKERS) or _is_prose(node):
+            return True
+        if isinstance(node, cst.FunctionDef):  # mutmut leaves decorated ones out, because of how it runs them
+            return False
+        return super()._skip_node_and_children(node)
+
+
+_FOR_TYPE_CHECKERS = (
+    m.TypeAlias()
+    | m.TypeParameters()
+    | m.If(test=m.Name("TYPE_CHECKING"))
+    | m.ClassDef(bases=[m.Arg(m.Name("Protocol"))])
+    | m.Call(func=m.Name("cast"), args=[m.Arg(m.SimpleString()), m.Arg(m.Name())])
+)
+
+
+_PROSE = re.compile(r"\W*(?:[A-Za-z'’]+\W+){3,}[A-Za-z'’]+\W*")
+
+
+def _is_prose(node: cst.CSTNode) -> bool:
+    """Whether this is a sentence, or a piece of one: no test should pin every word that a person reads."""
+    match node:
+        case cst.ConcatenatedString():
+            return isinstance(node.evaluated_value, str) and bool(_PROSE.match(node.evaluated_value))
+        case cst.SimpleString():
+            return isinstance(node.evaluated_value, str) and bool(_PROSE.match(node.evaluated_value))
+        case _:
+            return False
+
+
+def _difference(was: list[str], became: list[str]) -> tuple[str, str]:
+    """Return the lines that differ, without what is the same before and behind them."""
+    begin = next((n for n, pair in enumerate(zip(was, became, strict=False)) if pair[0] != pair[1]), 0)
+    pairs = zip(reversed(was[begin:]), reversed(became[begin:]), strict=False)
+    shortest = min(len(was), len(became)) - begin
+    end = next((n for n, pair in enumerate(pairs) if pair[0] != pair[1]), shortest)
+    cut = slice(begin, -end or None)
+    return dedent("\n".join(was[cut])), dedent("\n".join(became[cut]))

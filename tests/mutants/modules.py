@@ -1,0 +1,87 @@
+"""What is put to the test: the layer's modules, and the test files that are near to each.
+
+Near is a convention: tests that are named for the module (``core/ledger`` and ``test_ledger.py``,
+``stores/account`` and ``test_account_store.py``), and tests that import it, for a shell or a store also by way of
+a helper such as ``tests/world.py``. A module that has none is tested through those that import it, so what is near
+to them is near to it. Of these tests, only the ones that run a mutant's function are asked.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "layers" / "kuaixintong" / "kuaixintong"
+TESTS = (ROOT / "tests" / "unit", ROOT / "tests" / "integration")
+
+LEFT_OUT = {
+    "client": "it talks to sockets, and a fault in it shows in a test's patience",
+    "platform": "a protocol: nothing runs",
+    "wiring": "objects handed to each other: the handlers' and the e2e tests' business, which need an emulator",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module of the layer by its path in the package, without suffix: ``core/ledger``."""
+
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return PACKAGE / f"{self.name}.py"
+
+    @property
+    def dotted(self) -> str:
+        """Its name for an import."""
+        return f"kuaixintong.{self.name.replace('/', '.')}"
+
+    def names(self, test: Path) -> bool:
+        """Whether a test file is named for it."""
+        stem = self.name.rpartition("/")[2]
+        return f"{test.stem.removeprefix('test_')}_".startswith(f"{stem}_")
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    """Return every module that is put to the test."""
+    found = (path.relative_to(PACKAGE).with_suffix("").as_posix() for path in sorted(PACKAGE.rglob("*.py")))
+    return tuple(
+        Module(name) for name in found if name.partition("/")[0] not in LEFT_OUT and not name.endswith("__init__")
+    )
+
+
+@cache
+def near(module: Module) -> tuple[Path, ...]:
+    """Return the test files that are near to a module."""
+    files = [path for folder in TESTS for path in sorted(folder.glob("test_*.py"))]
+    helped = not module.name.startswith("core/")
+    found = {path for path in files if module.names(path) or module.dotted in _imports(path, helped=helped)}
+    if not found:
+        for other in modules():
+            if other != module and module.dotted in _imports(other.path):
+                found |= {*near(other)}
+    return tuple(sorted(found))
+
+
+@cache
+def _imports(path: Path, *, helped: bool = False) -> frozenset[str]:
+    """Return what a file imports, ``helped`` by what the tests' helpers import in their turn."""
+    found = frozenset(_names(ast.parse(path.read_text("utf-8"))))
+    if helped:
+        helpers = (ROOT / f"{name.replace('.', '/')}.py" for name in found if name.startswith("tests."))
+        found = found.union(*(_imports(helper, helped=True) for helper in helpers if helper.exists()))
+    return found
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names):
+                yield from (each.name for each in names)
+            case ast.ImportFrom(str(module), names):
+                yield module
+                yield from (f"{module}.{each.name}" for each in names)

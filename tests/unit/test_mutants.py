@@ -1,0 +1,127 @@
+"""The deliberate faults of ``make mutants``: where they are put, whom they are shown to, and what it tells."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.mutants.accepted import accepted
+from tests.mutants.faults import AT_IMPORT, Fault, Faults
+from tests.mutants.modules import ROOT, Module, modules, near
+
+SOURCE = '''\
+"""A module."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from somewhere import Name
+
+type Number = int | float
+
+TABLE = (
+    (1, "one"),
+    (2, "two"),
+)
+
+
+class Counter:
+    """Counts."""
+
+    begin: int = 5
+
+    @property
+    def next(self) -> "Name":
+        return self.begin + 1
+
+
+@cache
+def least(one: int, other: int) -> int:
+    if one < other:
+        return one
+    raise ValueError("None of them is the least.")
+'''
+
+
+def faults_of(folder: Path) -> list[Fault]:
+    path = folder / "module.py"
+    path.write_text(SOURCE, "utf-8")
+    faults = Faults(path)
+    return [faults.fault(number) for number in range(len(faults))]
+
+
+def test_faults_are_put_into_tables_defaults_and_functions_decorated_ones_too(tmp_path: Path) -> None:
+    found = faults_of(tmp_path)
+    for expected in (
+        Fault(AT_IMPORT, '(1, "one"),', '(2, "one"),'),
+        Fault(AT_IMPORT, '(2, "two"),', '(2, "TWO"),'),
+        Fault(AT_IMPORT, "begin: int = 5", "begin: int = 6"),
+        Fault("Counter.next", "return self.begin + 1", "return self.begin - 1"),
+        Fault("least", "if one < other:", "if one <= other:"),
+    ):
+        assert expected in found
+
+
+def test_types_and_sentences_are_left_alone(tmp_path: Path) -> None:
+    told = "\n".join(fault.became for fault in faults_of(tmp_path))
+    assert "TYPE_CHECKING" not in told
+    assert "type Number" not in told
+    assert "of them" not in told
+    assert "raise ValueError(None)" in told
+
+
+def test_every_mutant_differs_from_the_module_in_the_lines_that_it_tells(tmp_path: Path) -> None:
+    found = faults_of(tmp_path)
+    assert all(fault.was != fault.became for fault in found)
+    assert all(line.strip() in SOURCE for fault in found for line in fault.was.splitlines())
+
+
+def test_every_module_has_tests_near_to_it() -> None:
+    assert {"core/ledger", "submission", "stores/table", "status"} <= {module.name for module in modules()}
+    assert [module.name for module in modules() if not near(module)] == []
+
+
+def test_near_are_tests_that_are_named_for_a_module_or_import_it() -> None:
+    def names(module: str) -> set[str]:
+        return {path.name for path in near(Module(module))}
+
+    assert {"test_ledger.py", "test_claims.py"} <= names("core/ledger")
+    assert "test_account_store.py" in names("stores/account")
+    assert "test_receiver.py" in names("reception")  # by way of tests/receiving.py
+    assert "test_template.py" not in names("submission")
+
+
+def test_every_accepted_mutant_is_of_a_module_and_has_a_reason() -> None:
+    for entry in accepted():
+        assert entry.module in {module.name for module in modules()}
+        assert entry.why.endswith(".")
+    assert len({*accepted()}) == len(accepted())
+
+
+def test_a_module_is_tried_and_told_in_a_table() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.mutants", "--module", "core/numbers", "--sample", "4"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    (row, together) = [line.split() for line in done.stdout.splitlines() if " % " in f"{line} "][-2:]
+    assert (row[0], row[2]) == ("core/numbers", "4")
+    assert together[0] == "together"
+    assert sum(map(int, row[3:6])) == 4
+
+
+def test_a_module_that_does_not_exist_is_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.mutants", "--module", "core/nothing"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout.startswith("There is no module core/nothing. There are account_check, ")
