@@ -75,6 +75,10 @@ check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templa
 chaos: $(TOOLS) ## Run the fault campaign at full length
 	@CHAOS=full $(PYTHON) -m pytest --numprocesses 2 -rP tests/chaos
 
+.PHONY: mutants
+mutants: .venv/marks/dev ## Show which deliberate faults no test notices; MODULE=core/ledger tries one module whole
+	@$(PYTHON) -m tests.mutants $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench
 bench: $(TOOLS) ## Run the benchmarks, each a ratio against its own baseline
 	@$(PYTHON) -m tests.bench
