@@ -37,7 +37,7 @@ def main() -> int:
             trial.preload(Path(bytecode))
             results = _run(chosen, asked)
     except TestsFail as error:
-        print(f"Tests fail without any fault:\n{error}")
+        print(f"The tests cannot be run:\n{error}")
         return 1
     _tell(results, time.monotonic() - begun)
     return 0 if _enough(results) else 1
@@ -57,6 +57,8 @@ def _run(chosen: Sequence[Module], asked: argparse.Namespace) -> list[Result]:
     gc.freeze()  # what is there now is the children's too, and never collected
     _progress("watching the tests, to know which of them run what")
     coverage = watch(chosen, side_by_side=asked.jobs)
+    for test in sorted(coverage.failing):
+        print(f"not asked, since it fails without any fault: {test}")
     equivalent = accepted()
     results = []
     for module in chosen:

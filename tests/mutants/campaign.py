@@ -23,7 +23,7 @@ _PARTS = 6
 
 
 class TestsFail(Exception):
-    """Tests fail without any fault: nothing can be learnt from them."""
+    """Tests cannot run, or fail where only the order is another: nothing can be learnt from them."""
 
 
 @dataclass

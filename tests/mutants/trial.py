@@ -36,7 +36,7 @@ NOTHING_NOTICED = (0, pytest.ExitCode.NO_TESTS_COLLECTED)
 NO_PROGRAM = 80
 """Exit status of a trial of what is no Python."""
 
-_QUIETLY = ("-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=0")
+_QUIETLY = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=0")
 
 
 def preload(bytecode: Path) -> None:
@@ -65,7 +65,7 @@ def try_tests(module: Module, source: str, tests: Sequence[str]) -> int:
     sys.meta_path.insert(0, _Exchange(module, source))
     os.chdir(ROOT)
     files = dict.fromkeys(test.partition("::")[0] for test in tests)
-    return pytest.main([*_QUIETLY, *files], plugins=[_Chosen(tests)])
+    return pytest.main([*_QUIETLY, "-x", *files], plugins=[_Chosen(tests)])
 
 
 @dataclass
@@ -117,10 +117,14 @@ class Watched:
 
 @dataclass
 class Coverage:
-    """What tests run. ``at_import`` are functions that are run before any test: a fault there meets every test."""
+    """What tests run. ``at_import`` are functions that are run before any test: a fault there meets every test.
+
+    ``failing`` are tests that fail without any fault. They are not asked.
+    """
 
     tests: list[Watched] = field(default_factory=list)
     at_import: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
 
     def of(self, module: Module, where: str) -> list[Watched]:
         """Return the tests near to a module that run its function; all of them, if it is run at import."""
@@ -134,23 +138,29 @@ class Coverage:
     def write(self, path: Path) -> None:
         """Keep this for another process."""
         tests = [[each.test, each.seconds, sorted(each.functions)] for each in self.tests]
-        path.write_text(json.dumps({"tests": tests, "at_import": sorted(self.at_import)}), "utf-8")
+        kept = {"tests": tests, "at_import": sorted(self.at_import), "failing": sorted(self.failing)}
+        path.write_text(json.dumps(kept), "utf-8")
 
     def add(self, path: Path) -> None:
         """Add what another process has kept."""
         kept = json.loads(path.read_text("utf-8"))
-        self.tests += [Watched(test, seconds, set(functions)) for test, seconds, functions in kept["tests"]]
+        self.failing |= set(kept["failing"])
         self.at_import |= set(kept["at_import"])
+        self.tests += [
+            Watched(test, seconds, set(functions))
+            for test, seconds, functions in kept["tests"]
+            if test not in self.failing
+        ]
 
 
 def watch_tests(files: Sequence[Path], result: Path) -> int:
-    """Run test files; write down what each test has run. Returns pytest's exit status."""
+    """Run test files; write down what each test has run. Returns 0, or pytest's status if the tests could not run."""
     recorder = _Recorder()
     sys.meta_path.insert(0, recorder)
     os.chdir(ROOT)
     status = pytest.main([*_QUIETLY, *map(str, files)], plugins=[recorder])
     recorder.coverage.write(result)
-    return status
+    return 0 if status == pytest.ExitCode.TESTS_FAILED else status
 
 
 class _Recorder(MetaPathFinder):
@@ -182,6 +192,11 @@ class _Recorder(MetaPathFinder):
         result = yield
         watched.seconds = time.perf_counter() - begun
         return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test that fails."""
+        if report.failed:
+            self.coverage.failing.add(report.nodeid)
 
     def _started(self, code: CodeType, _: int) -> object:
         module = Path(code.co_filename).relative_to(PACKAGE).with_suffix("").as_posix()
