@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from botocore.stub import Stubber
 
 from kuaixintong.core import sends
+from kuaixintong.core.enqueueing import Message
+from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.lanes import Lane
 from kuaixintong.producer import (
     AccessRefused,
@@ -24,7 +28,7 @@ from kuaixintong.producer import (
     SendRefused,
 )
 from kuaixintong.stores import aws as edge
-from kuaixintong.stores.lanes import Lanes
+from kuaixintong.stores.lanes import Lanes, Refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -68,7 +72,9 @@ def queues(sqs: "SQSClient") -> Queues:
 
 @pytest.fixture
 def outbox(queues: Queues) -> Outbox:
-    return Outbox.of_queues(queues.urls[Lane.ORDINARY], queues.urls[Lane.URGENT])
+    return Outbox.of_queues(
+        queues.urls[Lane.ORDINARY], queues.urls[Lane.URGENT], calls=1
+    )  # moto is for one thread
 
 
 def test_a_send_lies_in_the_queue_as_the_sender_wants_it(outbox: Outbox, queues: Queues) -> None:
@@ -213,7 +219,7 @@ class ScriptedQueue:
     @property
     def outbox(self) -> Outbox:
         lanes = Lanes(self, dict.fromkeys(Lane, "https://queue.example/sends"))  # type: ignore[arg-type]
-        return Outbox(lanes, sleep=self.slept.append)
+        return Outbox(lanes, calls=1, sleep=self.slept.append)
 
 
 def test_what_a_batch_did_not_take_is_told_and_what_it_took_as_well() -> None:
@@ -291,6 +297,56 @@ def test_an_answer_without_its_end_leaves_the_batch_in_doubt() -> None:
     with pytest.raises(NotAllEnqueued) as caught:
         CutOff().outbox.send_many([good(number) for number in range(3)])
     assert [each.certain for each in caught.value.failed] == [False] * 3
+
+
+class Meeting(Lanes):
+    """Queues that take a batch only when so many are on their way at once; one batch they do not take at all."""
+
+    def __init__(self, parties: int, failing: str = "") -> None:
+        self._barrier = threading.Barrier(parties)
+        self._failing = failing
+        self.taken: list[str] = []
+
+    def put(self, lane: Lane, messages: Sequence[Message]) -> dict[int, Refusal]:
+        with suppress(threading.BrokenBarrierError):
+            self._barrier.wait(10)
+        if self._failing in [each.send_id for each in messages]:
+            raise StoreUnavailable("away")
+        self.taken += [each.send_id for each in messages]
+        return {}
+
+
+def test_batches_of_many_sends_are_on_their_way_side_by_side_and_told_in_order() -> None:
+    lanes = Meeting(parties=3)
+    enqueued = Outbox(lanes, calls=3).send_many([good(number) for number in range(60)])
+    assert [each.send_id for each in enqueued] == [f"order-{n}" for n in range(60)]
+    assert sorted(lanes.taken) == sorted(f"order-{n}" for n in range(60))
+
+
+def test_of_batches_side_by_side_those_beside_a_failed_one_are_told_for_what_they_are() -> None:
+    lanes = Meeting(parties=3, failing="order-5")
+    with pytest.raises(NotAllEnqueued) as caught:
+        Outbox(lanes, calls=3).send_many([good(number) for number in range(90)])
+    error = caught.value
+    assert sorted(each.send_id for each in error.enqueued) == sorted(lanes.taken)
+    assert [each.index for each in error.failed if not each.certain] == [*range(10)]
+    assert {each.why for each in error.failed if each.certain} == {"not tried any more: away"}
+    assert len(error.enqueued) + len(error.failed) == 90
+    assert len(lanes.taken) < 60
+
+
+def test_whatever_the_sends_come_from_may_fail_and_what_is_on_its_way_is_told_all_the_same() -> None:
+    def source() -> Iterator[SendFields]:
+        yield from (good(number) for number in range(25))
+        raise OSError("the file is gone")
+
+    lanes = Meeting(parties=1)
+    outcomes = Outbox(lanes, calls=4).send_each(source())
+    told = [next(outcomes).send_id for _ in range(20)]
+    with pytest.raises(OSError, match="the file is gone"):
+        next(outcomes)
+    assert told == sorted(lanes.taken, key=lambda send_id: int(send_id.partition("-")[2]))
+    assert len(told) == 20
 
 
 def test_two_sends_of_one_call_may_have_the_same_id() -> None:

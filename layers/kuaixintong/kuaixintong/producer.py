@@ -16,20 +16,33 @@ An :class:`Outbox` can be shared between threads. In a program on asyncio, let a
 
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, Required, Self, TypedDict, Unpack
 
 from kuaixintong.core.enqueueing import Draft, Enqueued, Message, NotEnqueued, batches, drafted
 from kuaixintong.core.errors import AccessRefused, KuaixintongError, NotAllEnqueued, SendRefused, StoreUnavailable
 from kuaixintong.core.lanes import Lane
+from kuaixintong.core.limits import CALL_MESSAGES
 from kuaixintong.stores import aws, stack
 from kuaixintong.stores.access import refusals
 from kuaixintong.stores.lanes import Lanes, Refusal
 
 __all__ = ["AccessRefused", "Enqueued", "NotAllEnqueued", "NotEnqueued", "Outbox", "SendFields", "SendRefused"]
 
+CALLS = 4
+"""Calls to AWS at a time for many sends: most of a call is waiting."""
+
 _PAUSES = (0.2, 0.5, 1.0)
 """Seconds before another try of what SQS has not taken out of a batch, for a reason that may pass."""
+
+
+type _Losses = tuple[dict[int, Refusal], KuaixintongError | None]
+"""What was lost of a batch, by place, and why nothing more should be tried, if so."""
+
+type _Gone = tuple[list[Message], dict[int, Refusal]]
+"""A batch, and what was lost of it."""
 
 
 class SendFields(TypedDict, total=False):
@@ -50,12 +63,16 @@ class SendFields(TypedDict, total=False):
 class Outbox:
     """Where sends are put in: a stack's queues, on the user's own AWS credentials."""
 
-    def __init__(self, lanes: Lanes, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, lanes: Lanes, *, calls: int = CALLS, sleep: Callable[[float], None] = time.sleep) -> None:
+        """``calls`` is how many batches of many sends are on their way to AWS at a time."""
         self._lanes = lanes
+        self._calls = calls
         self._sleep = sleep
 
     @classmethod
-    def of_stack(cls, name: str, *, region: str | None = None, profile: str | None = None) -> Self:
+    def of_stack(
+        cls, name: str, *, region: str | None = None, profile: str | None = None, calls: int = CALLS
+    ) -> Self:
         """Return the outbox of the stack ``name``; it has to be allowed to be described.
 
         ``region`` and ``profile`` are the AWS CLI's; left out, the environment decides. Raises
@@ -70,7 +87,8 @@ class Outbox:
             raise AccessRefused(
                 f"The stack {name} has no output SendQueueUrl: it is none of 快信通's, or not done yet."
             )
-        return cls(Lanes(person.sqs(), {Lane.URGENT: urgent, Lane.ORDINARY: ordinary or urgent}))
+        lanes = Lanes(person.sqs(), {Lane.URGENT: urgent, Lane.ORDINARY: ordinary or urgent})
+        return cls(lanes, calls=calls)
 
     @classmethod
     def of_queues(
@@ -80,6 +98,7 @@ class Outbox:
         *,
         region: str | None = None,
         profile: str | None = None,
+        calls: int = CALLS,
     ) -> Self:
         """Return the outbox of two queues, for a producer that may not describe the stack.
 
@@ -87,7 +106,7 @@ class Outbox:
         """
         urls = {Lane.URGENT: urgent_queue_url or send_queue_url, Lane.ORDINARY: send_queue_url}
         with refusals("sqs"):
-            return cls(Lanes(aws.Person(region=region, profile=profile).sqs(), urls))
+            return cls(Lanes(aws.Person(region=region, profile=profile).sqs(), urls), calls=calls)
 
     def send(self, **fields: Unpack[SendFields]) -> Enqueued:
         """Enqueue one send.
@@ -111,7 +130,8 @@ class Outbox:
                 refused.append((index, fields, error.faults))
         if refused:
             raise _all_faults(refused, of=len(drafts) + len(refused))
-        outcomes = sorted(self._put(drafts), key=lambda outcome: outcome.index)
+        calls = self._calls if len(drafts) > CALL_MESSAGES else 1
+        outcomes = sorted(self._put(drafts, calls=calls), key=lambda outcome: outcome.index)
         enqueued = [each for each in outcomes if isinstance(each, Enqueued)]
         failed = [each for each in outcomes if isinstance(each, NotEnqueued)]
         if failed:
@@ -121,8 +141,9 @@ class Outbox:
     def send_each(self, sends: Iterable[SendFields]) -> Iterator[Enqueued | NotEnqueued]:
         """Enqueue sends as they come; yield what became of each when its batch has gone.
 
-        For progress, and for more than the memory holds. Nothing is enqueued that is not asked for: iterate to the
-        end. A send that breaks a rule is one that did not go in, and so is everything after AWS has failed.
+        For progress, and for more than the memory holds. Sends are enqueued as the outcomes are asked for, a few
+        batches ahead: iterate to the end. A send that breaks a rule is one that did not go in, and so is all that
+        comes after AWS has failed.
         """
         refused: list[NotEnqueued] = []
 
@@ -133,12 +154,12 @@ class Outbox:
                 except SendRefused as error:
                     refused.append(_not_a_send(index, fields, error))
 
-        for outcome in self._put(drafts()):
+        for outcome in self._put(drafts(), calls=self._calls):
             yield from _emptied(refused)
             yield outcome
         yield from _emptied(refused)
 
-    def _put(self, drafts: Iterable[Draft]) -> Iterator[Enqueued | NotEnqueued]:
+    def _put(self, drafts: Iterable[Draft], *, calls: int) -> Iterator[Enqueued | NotEnqueued]:
         open_: dict[int, _Progress] = {}
 
         def messages() -> Iterator[Message]:
@@ -146,12 +167,7 @@ class Outbox:
                 open_[draft.index] = _Progress(draft)
                 yield from draft.messages
 
-        failure: KuaixintongError | None = None
-        for batch in batches(messages()):
-            if failure is None:
-                losses, failure = self._put_batch(batch)
-            else:
-                losses = dict.fromkeys(range(len(batch)), Refusal(f"not tried any more: {failure}", lasting=False))
+        for batch, losses in self._put_batches(batches(messages()), calls):
             for place, message in enumerate(batch):
                 progress = open_[message.index]
                 progress.note(message, losses.get(place))
@@ -159,8 +175,15 @@ class Outbox:
                     del open_[message.index]
                     yield outcome
 
-    def _put_batch(self, batch: list[Message]) -> tuple[dict[int, Refusal], KuaixintongError | None]:
-        """Enqueue a batch; return what was lost of it, by place, and why nothing more should be tried, if so."""
+    def _put_batches(self, waiting: Iterator[list[Message]], calls: int) -> Iterator[_Gone]:
+        """Enqueue batches, so many at a time; yield each, in order, with what was lost of it."""
+        if calls == 1:  # no thread for a single send
+            yield from _side_by_side(waiting, lambda batch: _done(self._put_batch(batch)), calls)
+            return
+        with ThreadPoolExecutor(calls, thread_name_prefix="outbox") as threads:
+            yield from _side_by_side(waiting, lambda batch: threads.submit(self._put_batch, batch), calls)
+
+    def _put_batch(self, batch: list[Message]) -> _Losses:
         losses: dict[int, Refusal] = {}
         left = list(range(len(batch)))
         for pause in (*_PAUSES, None):
@@ -175,6 +198,41 @@ class Outbox:
                 break
             self._sleep(pause)
         return losses, None
+
+
+def _side_by_side(
+    waiting: Iterator[list[Message]], put: Callable[[list[Message]], Future[_Losses]], calls: int
+) -> Iterator[_Gone]:
+    """Yield batches as they have gone, in order, ``calls`` of them on their way; once AWS fails, try no more."""
+    on_their_way: deque[tuple[list[Message], Future[_Losses]]] = deque()
+    failure: KuaixintongError | None = None
+    try:
+        for batch in waiting:
+            if failure:
+                why = f"not tried any more: {failure}"
+                yield batch, dict.fromkeys(range(len(batch)), Refusal(why, lasting=False))
+                continue
+            on_their_way.append((batch, put(batch)))
+            while on_their_way and (failure or len(on_their_way) == calls):
+                gone, future = on_their_way.popleft()
+                losses, met = future.result()
+                failure = failure or met
+                yield gone, losses
+    except Exception:  # of whatever the sends come from: what is on its way is told all the same
+        yield from _landed(on_their_way)
+        raise
+    yield from _landed(on_their_way)
+
+
+def _landed(on_their_way: Iterable[tuple[list[Message], Future[_Losses]]]) -> Iterator[_Gone]:
+    for batch, future in on_their_way:
+        yield batch, future.result()[0]
+
+
+def _done(losses: _Losses) -> Future[_Losses]:
+    future: Future[_Losses] = Future()
+    future.set_result(losses)
+    return future
 
 
 class _Progress:
