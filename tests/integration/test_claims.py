@@ -422,7 +422,7 @@ def test_what_a_person_should_look_at_is_in_the_index_with_advice(
 def test_what_nobody_has_to_look_at_is_in_no_index(world: World, rows: Claims, answer: Answer | None) -> None:
     settle(rows, claim(rows), answer)
     assert "attention" not in world.row()
-    assert [by_attention(world, attention) for attention in Attention] == [[], [], [], []]
+    assert [by_attention(world, attention) for attention in Attention] == [[]] * len(Attention)
 
 
 def test_a_part_that_was_given_up_leaves_the_index_when_it_goes_on(world: World, rows: Claims) -> None:

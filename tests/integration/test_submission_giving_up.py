@@ -172,7 +172,7 @@ def test_a_body_that_could_not_be_given_up_is_refused_at_once_and_the_longest_ot
     sqs.send_message(QueueUrl=sends, MessageBody=full)
     assert world.deliver(full, message_id=MESSAGE_ID).again is None
     row = world.row(MESSAGE_ID)
-    assert (row["state"], "attention" in row) == ("REJECTED", False)
+    assert (row["state"], "attention" in row) == ("REJECTED", True)
     assert row["words"].startswith("The body takes 1048620 bytes with its id in it; it must take at most 1048320")
     assert "Messages" not in sqs.receive_message(QueueUrl=dead)
 

@@ -25,7 +25,7 @@ from kuaixintong.core.ledger import (
     lapse,
     next_step,
 )
-from kuaixintong.core.rows import Rows, digest_of
+from kuaixintong.core.rows import Row, Rows, digest_of, taking_over
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.table import Moved
@@ -62,12 +62,26 @@ class Claims:
 
         A part without usable mobiles is born ``REJECTED``.
         """
-        try:
-            self._parts.create(self._rows.noted(send, part, now=now))
-        except Moved as moved:
-            standing = _standing(moved)
-            return standing if standing.fingerprint == send.fingerprint else Conflict()
-        return None
+        standing = self._put(self._rows.noted(send, part, now=now), None)
+        if standing is None:
+            return None
+        return standing if standing.fingerprint == send.fingerprint else Conflict()
+
+    def _put(self, row: Row, seen: Standing | None) -> Standing | None:
+        """Put a new row, in a refused body's place if one stands there; return the send that is there already."""
+        for _ in range(_TRIES):
+            try:
+                if seen is None:
+                    self._parts.create(row)
+                else:
+                    self._parts.replace(taking_over(row, seen), seen=seen.revision)
+            except Moved as moved:
+                seen = _standing(moved)
+                if not seen.no_send:
+                    return seen
+            else:
+                return None
+        raise ClaimLost("The row keeps moving.")
 
     def claim(
         self, send: Send, part: Part, bid: Bid, *, now: datetime, known: Standing | None = None
@@ -78,17 +92,19 @@ class Claims:
         learns otherwise from the failed condition. A part that may no longer be asked for is ended instead, and
         the :class:`Lapse` returned.
         """
-        standing = known
+        standing, refused = known, None
         for _ in range(_TRIES):
             if standing and standing.claim == bid.claim:  # our own write, whose answer AWS's client never saw
                 return _claimed_before(standing)
+            if standing and standing.no_send:
+                refused, standing = standing, None
             if standing and standing.fingerprint != send.fingerprint:
                 return Conflict()
             step = next_step(standing, bid, now=now, expires=send.expires, repeat_within=self._rows.repeat_within)
             if isinstance(step, Finished | Busy):
                 return step
             try:
-                revision = self._advance(send, part, standing, step, bid, now)
+                revision = self._advance(send, part, standing or refused, step, bid, now)
             except Moved as moved:
                 standing = _standing(moved)
                 continue
@@ -106,6 +122,10 @@ class Claims:
         if standing is None:
             self._parts.create(self._rows.born_moved(send, part, change, now=now))
             return 1
+        if standing.no_send:
+            row = taking_over(self._rows.born_moved(send, part, change, now=now), standing)
+            self._parts.replace(row, seen=standing.revision)
+            return standing.revision + 1
         self._parts.advance(send.send_id, part.name, change, seen=standing.revision)
         return standing.revision + 1
 
@@ -173,32 +193,46 @@ class Claims:
 
     # --- sends that are none ------------------------------------------------------------------------------------
 
-    def refuse(self, send_id: str, message_id: str, faults: Sequence[str], body: str, *, now: datetime) -> None:
+    def refuse(self, send_id: str, message_id: str, faults: Sequence[str], body: str, *, now: datetime) -> bool:
         """Write a ``REJECTED`` row for a body that is no send, under its own id or, if taken, the message's.
 
-        The row keeps the beginning of the body, so that nothing is lost by the refusal.
+        The row keeps the beginning of the body, so that nothing is lost by the refusal; the id is not used up.
+        Returns whether there was anything to write: a late copy of a body that was refused before writes nothing.
         """
-        digest = digest_of(body)
-        standing = self._refused(send_id, body, " ".join(faults), digest, now)
-        if standing and standing.fingerprint != digest and send_id != message_id:
-            taken = f"The id {send_id} is taken by an earlier message, which stands."
-            self._refused(message_id, body, " ".join([*faults, taken]), digest, now)
+        digest, words = digest_of(body), " ".join(faults)
+        standing = self._refused(send_id, body, words, digest, now)
+        if standing is None:
+            return True
+        if digest in standing.refused or send_id == message_id:
+            return False
+        taken = f"{words} The id {send_id} is taken by an earlier message, which stands."
+        return self._refused(message_id, body, taken, digest, now) is None
 
-    def refuse_conflict(self, send: Send, message_id: str, body: str, *, now: datetime) -> None:
+    def refuse_conflict(self, send: Send, message_id: str, body: str, *, now: datetime) -> bool:
         """Write a ``REJECTED`` row under the message's id for a body whose ``id`` another payload has taken."""
         fault = (
             f"id is {send.send_id}, which an earlier message with another payload has taken. What became of "
             "that one stands, and this one is not sent: the same id means the same send. Enqueue this payload "
             "under an id of its own."
         )
-        self._refused(message_id, body, fault, send.fingerprint, now)
+        return self._refused(message_id, body, fault, digest_of(body), now) is None
 
     def _refused(self, send_id: str, body: str, words: str, digest: str, now: datetime) -> Standing | None:
-        try:
-            self._parts.create(self._rows.refused(send_id, body, words, digest, now=now))
-        except Moved as moved:
-            return _standing(moved)
-        return None
+        """Write a refusal; return what stands there if that is a send, or has been refused before."""
+        row, seen = self._rows.refused(send_id, body, words, digest, now=now), None
+        for _ in range(_TRIES):
+            try:
+                if seen is None:
+                    self._parts.create(row)
+                else:
+                    self._parts.replace(taking_over(row, seen), seen=seen.revision)
+            except Moved as moved:
+                seen = _standing(moved)
+                if not seen.no_send or digest in seen.refused:
+                    return seen
+            else:
+                return None
+        raise ClaimLost("The row keeps moving.")
 
 
 def _claimed_before(row: Standing) -> Claimed | Finished:

@@ -152,10 +152,10 @@ class Submitter:
     def _refuse(self, message: QueueMessage, refused: SendRefused) -> Progress:
         progress = Progress(sends.send_id_of(message.body, message.message_id))
         with _OrAgain(self, message, progress):
-            self.claims.refuse(
+            new = self.claims.refuse(
                 progress.send_id, message.message_id, refused.faults, message.body, now=self.clock()
             )
-            progress.brought_to(State.REJECTED)
+            progress.brought_to(State.REJECTED, Attention.REFUSED if new else None)
         return progress
 
 
@@ -210,9 +210,9 @@ class _Errand:
             self._walk()
         except _IdTaken:
             message = self._message
-            self._desk.claims.refuse_conflict(self._send, message.message_id, message.body, now=self._now())
+            new = self._desk.claims.refuse_conflict(self._send, message.message_id, message.body, now=self._now())
             self._progress.send_id = message.message_id
-            self._progress.brought_to(State.REJECTED)
+            self._progress.brought_to(State.REJECTED, Attention.REFUSED if new else None)
 
     # --- the parts of a send ------------------------------------------------------------------------------------
 

@@ -60,6 +60,7 @@ class Attention(StrEnum):
     PROTOCOL = "PROTOCOL"
     NO_TOKEN = "NO_TOKEN"  # noqa: S105  # an identifier of the platform's, no secret
     GAVE_UP = "GAVE_UP"
+    REFUSED = "REFUSED"
 
 
 ADVICE = {
@@ -72,8 +73,10 @@ ADVICE = {
     Attention.NO_TOKEN: "The platform accepted this part but named no token, so its delivery reports cannot be "
     "matched to it. Ask the platform's staff for the token of this timestamp.",
     Attention.GAVE_UP: "The queue's receives ran out before this part was finished; its message lies in the "
-    "dead-letter queue. Mend the cause, then redrive that queue into the send queue, which has to be named as the "
-    "destination: the part goes on where it stood.",
+    "dead-letter queue. Mend the cause, then redrive that queue, each message into its own lane: the part goes on "
+    "where it stood.",
+    Attention.REFUSED: "The body of this message is no send, so nothing was sent; the words name every fault. "
+    "Mend the producer and enqueue the mended body, under the same id if you like: it takes this row over.",
 }
 
 
@@ -93,7 +96,8 @@ class Standing:
     ``uses`` counts the requests that carried ``timestamp``; ``unanswered`` those of them without a written-down
     answer; ``asked`` is who was asked with it, ``asked_at`` when for the first time, and ``with_at_time`` whether
     with ``atTime``. ``at_time_over`` is the platform's word that ``atTime`` has passed. ``revision`` rises with
-    every claim and every result, ``claim`` names the worker that wrote the last.
+    every claim and every result, ``claim`` names the worker that wrote the last. ``refused`` are the digests of
+    bodies under this id that were no sends.
     """
 
     state: State
@@ -109,6 +113,12 @@ class Standing:
     asked_at: datetime | None = None
     with_at_time: bool = False
     at_time_over: bool = False
+    refused: tuple[str, ...] = ()
+
+    @property
+    def no_send(self) -> bool:
+        """Whether what stands here is a refused body, which does not use up its id."""
+        return bool(self.refused) and self.fingerprint == self.refused[-1]
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
@@ -128,6 +138,7 @@ class Standing:
             asked_at=beijing.from_iso(asked_at) if asked_at else None,
             with_at_time=row.get("with_at_time", False),
             at_time_over=row.get("at_time_over", False),
+            refused=tuple(row.get("refused", ())),
         )
 
 

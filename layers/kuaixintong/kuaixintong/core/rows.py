@@ -24,6 +24,7 @@ from kuaixintong.core.ledger import (
     Lapse,
     Outcome,
     Rule,
+    Standing,
     State,
     Submit,
     Then,
@@ -35,6 +36,11 @@ from kuaixintong.core.sends import InvalidMobile, Part, Send
 
 LONGEST_BODY = 90_000
 """Characters of a refused body that are kept; a row holds 400 KB, and a character is at most four bytes."""
+
+REFUSED_SHARDS = 8
+
+_REMEMBERED = 10
+"""Digests of refused bodies that a row remembers."""
 
 type Row = dict[str, Any]
 
@@ -62,8 +68,13 @@ class Rows:
         words = "No mobile of this part is usable; invalid_mobiles says why."
         return self._born(send, part, now) | {"state": State.REJECTED, "words": words}
 
-    def refused(self, send_id: str, body: str, words: str, fingerprint: str, *, now: datetime) -> Row:
-        """A body that is no send, or that asks for another's id. The beginning of it is kept."""
+    def refused(self, send_id: str, body: str, words: str, digest: str, *, now: datetime) -> Row:
+        """A body that is no send, or that asks for another's id. The beginning of it is kept.
+
+        Its attention carries a shard: a producer at fault writes as fast as it can, and no key of an index takes
+        more than a thousand writes a second.
+        """
+        shard = int(digest[:8], 16) % REFUSED_SHARDS
         return {
             "send_id": send_id,
             "part": "1",
@@ -71,7 +82,10 @@ class Rows:
             "state": State.REJECTED,
             "words": words,
             "body": body[:LONGEST_BODY] if self.store_content else None,
-            "fingerprint": fingerprint,
+            "fingerprint": digest,
+            "refused": [digest],
+            "attention": refused_shard(shard),
+            "advice": ADVICE[Attention.REFUSED],
             **self._dated(now),
         }
 
@@ -185,6 +199,20 @@ class Rows:
 
     def _expiry(self, now: datetime) -> int:
         return int((now + self.retention).timestamp())
+
+
+def refused_shard(shard: int) -> str:
+    """Return the attention of refused bodies in one of :data:`REFUSED_SHARDS`."""
+    return f"{Attention.REFUSED}.{shard}"
+
+
+def taking_over(row: Row, standing: Standing) -> Row:
+    """Return a row that takes the place of a refused body's, and remembers what was refused.
+
+    The revision goes on, so that nobody who saw the refused body can write over what comes now.
+    """
+    refused = [*standing.refused, *row.get("refused", ())]
+    return row | {"revision": standing.revision + 1, "refused": refused[-_REMEMBERED:]}
 
 
 def digest_of(body: str) -> str:

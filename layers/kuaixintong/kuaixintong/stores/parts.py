@@ -18,6 +18,7 @@ from boto3.dynamodb.conditions import Attr
 
 from kuaixintong.core.change import Change
 from kuaixintong.core.ledger import Attention
+from kuaixintong.core.rows import REFUSED_SHARDS, refused_shard
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.table import Moved, Put, Table, Update
 
@@ -38,6 +39,10 @@ class Parts:
     def create(self, row: Mapping[str, Any]) -> None:
         """Put a row that is not there yet. Raises :class:`Moved` with what stands there."""
         self._table.put(row, only_if=_absent())
+
+    def replace(self, row: Mapping[str, Any], *, seen: int) -> None:
+        """Put a row in the place of one that nobody has moved since it was ``seen``. Raises :class:`Moved`."""
+        self._table.put(row, only_if=Attr("revision").eq(seen))
 
     def advance(self, send_id: str, part: str, change: Change, *, seen: int) -> None:
         """Change a row that nobody has moved since its revision was ``seen``. Raises :class:`Moved`."""
@@ -80,15 +85,18 @@ class Parts:
     def needing(self, attention: Attention) -> Iterator[Item]:
         """Yield the parts that a person should look at for this reason, the longest untouched first.
 
-        The index holds what a person reads first; the whole row is one ``of_send`` away.
+        The index holds what a person reads first; the whole row is one ``of_send`` away. Refused bodies come
+        shard by shard.
         """
-        return self._table.query("attention", attention, index=BY_ATTENTION)
+        keys = [refused_shard(shard) for shard in range(REFUSED_SHARDS)]
+        for key in keys if attention is Attention.REFUSED else [attention]:
+            yield from self._table.query("attention", key, index=BY_ATTENTION)
 
 
 _DECIDING = (
     *("part", "state", "fingerprint", "revision", "claim", "lease_until"),
     *("timestamp", "uses", "unanswered", "attempts", "cid", "uid", "server", "asked_at"),
-    *("with_at_time", "at_time_over"),
+    *("with_at_time", "at_time_over", "refused"),
 )
 """What :meth:`kuaixintong.core.ledger.Standing.of` reads."""
 

@@ -1,0 +1,93 @@
+"""A refused body is listed for a person, and does not use up its id."""
+
+import json
+from typing import Any
+
+from kuaixintong.core.ledger import Attention
+from kuaixintong.stores.parts import Parts
+from tests.world import World
+
+GOOD: dict[str, Any] = {"id": "order-1", "mobiles": ["13708600860"], "content": "x"}
+BAD = {"id": "order-1", "mobile": ["13708600860"], "content": "x"}
+
+
+def listed(world: World) -> list[str]:
+    return [row["send_id"] for row in Parts(world.table("SendsTable")).needing(Attention.REFUSED)]
+
+
+def test_the_mended_body_takes_the_row_over_and_is_sent(world: World) -> None:
+    assert world.deliver(BAD).attention == {Attention.REFUSED: 1}
+    assert listed(world) == ["order-1"]
+    assert world.row("order-1")["advice"]
+    assert world.deliver(GOOD, message_id="m-2").again is None
+    row = world.row("order-1")
+    assert (row["state"], row.get("attention"), "body" in row) == ("ACCEPTED", None, False)
+    assert world.accepted() == GOOD["mobiles"]
+    assert listed(world) == []
+
+
+def test_a_late_copy_of_a_refused_body_writes_nothing(world: World) -> None:
+    world.deliver(BAD)
+    world.deliver(GOOD, message_id="m-2")
+    before = world.all_rows()
+    assert world.deliver(BAD, receive_count=2).attention == {}
+    assert world.all_rows() == before
+
+
+def test_a_refused_body_after_the_send_stands_under_its_own_message(world: World) -> None:
+    world.deliver(GOOD)
+    world.deliver(BAD, message_id="m-2")
+    assert [(row["send_id"], row["state"]) for row in world.all_rows()] == [
+        ("m-2", "REJECTED"),
+        ("order-1", "ACCEPTED"),
+    ]
+    assert "is taken by an earlier message" in world.row("m-2")["words"]
+    assert listed(world) == ["m-2"]
+
+
+def test_another_refused_body_takes_the_refused_one_over_and_both_are_remembered(world: World) -> None:
+    worse = BAD | {"contents": "y"}
+    world.deliver(BAD)
+    world.deliver(worse, message_id="m-2")
+    world.deliver(GOOD, message_id="m-3")
+    before = world.all_rows()
+    for body in (BAD, worse):
+        world.deliver(body, message_id="late")
+    assert world.all_rows() == before
+
+
+def test_a_mended_body_under_a_pause_takes_the_row_over_too(world: World) -> None:
+    world.deliver(BAD)
+    world.line.fates += [250]
+    world.deliver({"mobiles": ["13500000000"], "content": "x"}, message_id="pauses")
+    world.deliver(GOOD, message_id="m-2")
+    assert world.row("order-1")["state"] == "WAITING"
+    world.pass_time(minutes=6)
+    world.deliver(GOOD, message_id="m-2", receive_count=2)
+    assert world.row("order-1")["state"] == "ACCEPTED"
+
+
+def test_two_workers_that_take_a_refused_body_over_are_one_acceptance(world: World) -> None:
+    """The second has seen the refused body; the first has taken its place meanwhile."""
+    world.deliver(BAD)
+    other, overtaken = world.new_sender(), []
+
+    def meanwhile(number: int) -> None:
+        if number == 0:
+            from kuaixintong.submission import QueueMessage  # noqa: PLC0415
+
+            overtaken.append(other.take(QueueMessage("m-3", "r", json.dumps(GOOD), 1), world.life()))
+
+    world.happens("SendsTable.put", meanwhile, after=True)
+    world.deliver(GOOD, message_id="m-2")
+    assert world.accepted() == GOOD["mobiles"]
+
+
+def test_fifty_typing_errors_are_fifty_rows_in_one_list_and_all_are_sent_once_mended(world: World) -> None:
+    for number in range(50):
+        world.deliver(BAD | {"id": f"order-{number}"}, message_id=f"m-{number}")
+    assert len(listed(world)) == 50
+    for number in range(50):
+        world.deliver(GOOD | {"id": f"order-{number}"}, message_id=f"n-{number}")
+    assert len(world.accepted()) == 50
+    assert listed(world) == []
