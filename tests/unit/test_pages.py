@@ -1,12 +1,15 @@
 """The documentation's pages, as far as they can be checked without running them; ``e2e`` runs them."""
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local.records import ROOT
-from tests.pages import RUN, Block, Page, agrees, pages, read
+from tests import pages as machinery
+from tests.pages import RUN, Block, Page, Reader, agrees, pages, read
 
 PAGES = {str(path.relative_to(ROOT)): path for path in pages()}
 ENGLISH = {name: path for name, path in PAGES.items() if not name.endswith(".zh-CN.md")}
@@ -161,3 +164,41 @@ def test_a_page_is_read_as_it_is_meant(tmp_path: Path, monkeypatch: pytest.Monke
 )
 def test_numbers_may_differ_and_words_may_not(printed: str, shown: str, same: bool) -> None:
     assert agrees(printed, shown) is same
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    monkeypatch.setattr(machinery, "_PATIENCE", ())
+    reader = Reader(tmp_path / "reader", os.environ)
+    yield reader
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "shows"),
+    [
+        ("false; true", "sh", None),
+        ('echo "x$(false)"', "sh", None),
+        ("f() { false; }; f; true", "sh", None),
+        ("false | cat", "sh", None),
+        ("if then", "sh", None),
+        ("echo delivered", "sh", "failed"),
+        ("true", "sh", "something"),
+        ("1 / 0", "python", None),
+        ("print('delivered')", "python", "failed"),
+    ],
+)
+def test_a_block_that_fails_or_prints_something_else_is_noticed(
+    reader: Reader, text: str, language: str, shows: str | None
+) -> None:
+    assert (reader.does(Block("page.md", 1, language, f"{text}\n", shows=shows)) or "").startswith("page.md:1 ")
+
+
+def test_later_blocks_know_what_earlier_ones_have_set(reader: Reader) -> None:
+    blocks = [
+        Block("page.md", 1, "sh", "f() { echo 17; }; export NAME=there\n"),
+        Block("page.md", 2, "sh", "f\n", shows="12"),
+        Block("page.md", 3, "python", "import os\nname = os.environ['NAME']\n"),
+        Block("page.md", 4, "python", "print(name)\n", shows="there"),
+    ]
+    assert [reader.does(block) for block in blocks] == [None] * 4
