@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
@@ -196,6 +197,42 @@ def test_work_that_goes_well_raises_no_alarm(deployment: Deployment, platform: R
         (name, datum) for name, alarm in alarms(deployment).items() for datum in told if raises(alarm, datum)
     ]
     assert raised == []
+
+
+STRANGERS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "a wrong password": {"data": {"uid": "test", "pwd": "wrong", "type": "report", "jsonData": "[]"}},
+    "a form that is none": {
+        "data": "%%%&=&&pwd",
+        "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+    },
+    "bytes": {"data": bytes(range(256)) * 100, "headers": {"Content-Type": "application/octet-stream"}},
+    "a JSON object": {"data": '{"uid": {"pwd": []}}', "headers": {"Content-Type": "application/json"}},
+    "the spec's notation, cut off": {"data": '{uid="x", pwd="'},
+    "a multipart body without a boundary": {"data": "--x", "headers": {"Content-Type": "multipart/form-data"}},
+    "hostile heads": {
+        "data": "--x\r\nContent-Disposition: form-data; name*=a; name*0*=b\r\n\r\n1\r\n--x--\r\n",
+        "headers": {"Content-Type": "multipart/form-data; boundary=x"},
+    },
+    "a head that names no charset": {
+        "data": "--x\r\nContent-Disposition: form-data; name*=idna''x\r\n\r\n1\r\n--x--\r\n",
+        "headers": {"Content-Type": "multipart/form-data; boundary=x"},
+    },
+    "a content type of their own": {"data": "x", "headers": {"Content-Type": "a/b; boundary*=a; boundary*0*=b"}},
+    "a megabyte": {"data": {"uid": "test", "pwd": "x" * 1_000_000}},
+}
+
+
+def test_strangers_are_turned_away_and_hold_no_deployment_back(deployment: Deployment) -> None:
+    since = int(time.time() * 1000)
+    url = deployment.stack.push_url
+    answers = {name: requests.post(url, timeout=30, **request).status_code for name, request in STRANGERS.items()}
+    assert answers == dict.fromkeys(STRANGERS, 403)
+    told = list(data(deployment, "ReceiverLogGroup", since))
+    assert sum(datum.value for datum in told if datum.name == "PushRefused") == len(STRANGERS)
+    deployed = alarms(deployment)
+    guards = [deployed[name] for name in resources("AWS::CloudWatch::Alarm")]
+    assert [datum for datum in told for guard in guards if raises(guard, datum)] == []
 
 
 def test_every_alarm_on_a_metric_of_our_own_has_its_trouble_here_or_elsewhere(deployment: Deployment) -> None:

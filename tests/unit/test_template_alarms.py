@@ -66,6 +66,21 @@ def test_the_template_itself_has_the_alarms_that_guard_a_deployment_and_no_other
     assert set(resources("AWS::CloudWatch::Alarm")) == guards
 
 
+OF_NO_STRANGER = {("AWS/Lambda", "Errors"), ("own", "SendErrors"), ("own", "StoreErrors")}
+"""What only a fault of ours or of AWS's brings about: whoever is not let in is answered 403 and counted elsewhere.
+
+5xx of the API are none of them: a body too large for Lambda, or more requests than it takes at once, are enough.
+"""
+
+
+def test_no_stranger_moves_an_alarm_that_guards_a_deployment() -> None:
+    guards = [alarm["Properties"] for alarm in resources("AWS::CloudWatch::Alarm").values()]
+    looked_at = {
+        ("own" if alarm["Namespace"] == OWN else alarm["Namespace"], alarm["MetricName"]) for alarm in guards
+    }
+    assert looked_at == OF_NO_STRANGER
+
+
 @pytest.mark.parametrize("name", ALARMS)
 def test_an_alarm_looks_at_a_metric_of_aws_or_at_one_of_this_stack(name: str) -> None:
     alarm = ALARMS[name]
