@@ -85,7 +85,8 @@ def test_near_are_tests_that_are_named_for_a_module_or_import_it() -> None:
     def names(module: str) -> set[str]:
         return {path.name for path in near(Module(module))}
 
-    assert {"test_ledger.py", "test_claims.py"} <= names("core/ledger")
+    assert {"test_ledger.py", "test_status.py"} <= names("core/ledger")
+    assert "test_claims.py" not in names("core/ledger")  # it is no unit test, and the ledger is pure
     assert "test_account_store.py" in names("stores/account")
     assert "test_receiver.py" in names("reception")  # by way of tests/receiving.py
     assert "test_template.py" not in names("submission")
