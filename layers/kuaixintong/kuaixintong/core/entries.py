@@ -5,7 +5,7 @@ it is unreadable rather than guessed at.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -46,7 +46,7 @@ class Sorted:
     unreadable: tuple[Unreadable, ...] = ()
 
 
-def sort_out(kind: str, arrays: Iterable[str], in_time: Callable[[], None] = lambda: None) -> Sorted:
+def sort_out(kind: str, arrays: Sequence[str], in_time: Callable[[], None] = lambda: None) -> Sorted:
     """Return the messages in each ``jsonData`` of a push, and the entries that are none.
 
     Of two entries with one key the later stands; they say the same but for the fields that the spec does not name.
@@ -69,20 +69,25 @@ class _Faulty(ValueError):
 
 
 def _each[M](
-    kind: str, arrays: Iterable[str], to_message: Callable[[dict[str, Any]], M], in_time: Callable[[], None]
+    kind: str, arrays: Sequence[str], to_message: Callable[[dict[str, Any]], M], in_time: Callable[[], None]
 ) -> tuple[list[M], tuple[Unreadable, ...]]:
     """Return the messages, and what is no message."""
     messages: list[M] = []
     faults = _Faults(kind)
+    suspicious = any("\ufffd" in each or "\\u" in each for each in arrays)
     entries = chain.from_iterable(elements(each.lstrip("\ufeff")) for each in arrays)
     try:
         for number, (value, text) in enumerate(entries):
             if number % _BETWEEN_LOOKS == 0:
                 in_time()
-            try:
-                messages.append(to_message(_object(value, text)))
-            except _Faulty as fault:
-                faults.add(text, fault)
+            reason = _against(value) or (_damage_to(value, text) if suspicious else None)
+            if reason is None:
+                try:
+                    messages.append(to_message(value))
+                except _Faulty as fault:
+                    reason = str(fault)
+            if reason:
+                faults.add(text, reason)
     except NotJson:
         raise PushUnreadable("jsonData is not a JSON array") from None
     return messages, faults.gathered()
@@ -96,10 +101,10 @@ class _Faults:
         self._texts: list[str] = []
         self._reasons: list[str] = []
 
-    def add(self, text: str, fault: _Faulty) -> None:
+    def add(self, text: str, reason: str) -> None:
         self._texts.append(text)
         if len(self._reasons) < _MANY:
-            self._reasons.append(str(fault))
+            self._reasons.append(reason)
 
     def gathered(self) -> tuple[Unreadable, ...]:
         """Return a record each, or one for very many, which holds them as an array."""
@@ -116,14 +121,18 @@ def _latest[M](messages: Iterable[M], key: Callable[[M], Any]) -> tuple[M, ...]:
     return tuple({key(each): each for each in messages}.values())
 
 
-def _object(value: Any, text: str) -> dict[str, Any]:
+def _against(value: Any) -> str | None:
+    """Return what speaks against an entry before its fields are looked at. A million may be nothing but junk."""
     if isinstance(value, Ambiguous):
-        raise _Faulty("The entry has a field twice.")
+        return "The entry has a field twice."
     if not isinstance(value, dict):
-        raise _Faulty("The entry is no JSON object.")
-    if _may_be_damaged(text) and _is_damaged(value):
-        raise _Faulty("The entry has text that was damaged on its way.")
-    return value
+        return "The entry is no JSON object."
+    return None
+
+
+def _damage_to(value: Any, text: str) -> str | None:
+    damaged = _may_be_damaged(text) and _is_damaged(value)
+    return "The entry has text that was damaged on its way." if damaged else None
 
 
 # what stands for a character that somebody before us could not read, as itself or escaped
