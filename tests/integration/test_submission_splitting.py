@@ -100,3 +100,33 @@ def test_a_redelivered_split_reads_its_finished_rows_at_once(world: World) -> No
     assert len(world.line.requests) == requests
     assert len(world.all_rows()) > 60
     assert len(life.calls) < 6
+
+
+def test_after_its_own_split_a_worker_claims_no_half_with_a_write_that_has_to_fail(world: World) -> None:
+    mobiles = [f"137{number:08}" for number in range(1_000)]
+    world.platform.change({"refused_mobiles": frozenset(mobiles[::400])})
+    writes = {name: world.happens(f"SendsTable.{name}", lambda _: None) for name in ("put", "update", "transact")}
+    world.deliver({"mobiles": mobiles, "content": "x"})
+    requests = len(world.line.requests)
+    assert writes["put"].count == 1, "the first claim, which creates the part"
+    assert writes["transact"].count == (requests - 1) // 2, "a division each"
+    assert writes["update"].count == (requests - 1) + (requests + 1) // 2, (
+        "a claim each, and a result where no split"
+    )
+
+
+def test_a_half_is_written_without_its_mobiles_until_it_comes_to_its_end(world: World) -> None:
+    mobiles = [f"137{number:08}" for number in range(4)]
+    world.platform.change({"refused_mobiles": frozenset(mobiles[:1])})
+    world.line.fates += ["well", 1]
+    world.deliver({"mobiles": mobiles, "content": "x"})
+    halves = [row for row in world.all_rows() if "." in row["part"]]
+    assert [(row["state"], row["positions"], "mobiles" in row) for row in halves] == [
+        ("WAITING", [0, 2], False),
+        ("WAITING", [2, 4], False),
+    ]
+    assert world.row()["divided"] == mobiles
+    world.pass_time(minutes=1)
+    world.deliver({"mobiles": mobiles, "content": "x"}, receive_count=2)
+    ended = {row["part"]: row["mobiles"] for row in world.all_rows() if row["state"] == "ACCEPTED"}
+    assert ended == {"1.1.2": mobiles[1:2], "1.2": mobiles[2:]}
