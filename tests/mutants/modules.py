@@ -1,10 +1,10 @@
 """What is put to the test: the layer's modules, and the test files that are near to each.
 
 Near is a convention: tests that are named for the module (``core/ledger`` and ``test_ledger.py``,
-``stores/account`` and ``test_account_store.py``), and tests that import it, for a shell or a store also by way of
-a helper such as ``tests/world.py``. What is pure has to be noticed by its unit tests. A module that has no tests
-is tested through those that import it, so what is near to them is near to it. Of these tests, only the ones that
-run a mutant's function are asked.
+``stores/account`` and ``test_account_store.py``), and tests that import it, for a shell or a store also by way
+of a helper such as ``tests/world.py``. What is pure has to be noticed by its unit tests. A module that has no
+tests is tested through those that import it, so what is near to them is near to it. Of these tests, only the ones
+that run a mutant's function are asked.
 """
 
 import ast

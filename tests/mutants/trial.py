@@ -154,7 +154,7 @@ class Coverage:
 
 
 def watch_tests(files: Sequence[Path], result: Path) -> int:
-    """Run test files; write down what each has run. Returns 0, or pytest's status if they could not run."""
+    """Run test files; write down what each test has run. Returns 0, or pytest's status if they could not run."""
     recorder = _Recorder()
     sys.meta_path.insert(0, recorder)
     os.chdir(ROOT)
