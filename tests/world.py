@@ -87,6 +87,8 @@ class World:
     repeat_within: timedelta = timedelta(minutes=60)
     requests_per_second: float = 0
     now: datetime = START
+    skew: timedelta = timedelta()
+    """How far the next processes' clock is ahead of the world's."""
     queue: PaperQueue = field(default_factory=PaperQueue)
 
     def __post_init__(self) -> None:
@@ -122,7 +124,7 @@ class World:
         return other
 
     def _clock(self) -> datetime:
-        return self.now
+        return self.now + self.skew
 
     def _seconds(self) -> float:
         return self.now.timestamp()

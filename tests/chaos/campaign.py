@@ -8,7 +8,7 @@ latest. Schedules form a tree: what has the same beginning is played once, and i
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from local.simulator.settings import Memory
@@ -39,13 +39,17 @@ def below(schedule: Schedule, longest: int) -> int:
 
 
 def grounds() -> list[Schedule]:
-    """Return every ground, without a fault yet: memories, a number refused or not, an account proven or not."""
-    return [Schedule((), *each) for each in product(Memory, (False, True), (False, True))]
+    """Return every ground, without a fault yet: memories, a number refused, an account proven, or with a pace."""
+    plain = [Schedule((), *each) for each in product(Memory, (False, True), (False, True))]
+    return [*plain, *(replace(ground, paced=True) for ground in plain if ground.proven and not ground.refused)]
 
 
 def everything(longest: int) -> list[Branch]:
-    """Return every schedule of up to so many faults; of a number that is refused, one fault fewer."""
-    return [Branch(ground.then(fault), longest - ground.refused) for ground, fault in product(grounds(), FAULTS)]
+    """Return every schedule of up to so many faults; of a number that is refused, or a pace, one fault fewer."""
+    return [
+        Branch(ground.then(fault), longest - max(ground.refused, ground.paced))
+        for ground, fault in product(grounds(), FAULTS)
+    ]
 
 
 def some(count: int, longest: int, *, seed: int) -> list[Branch]:
@@ -55,7 +59,9 @@ def some(count: int, longest: int, *, seed: int) -> list[Branch]:
 
     def beginning() -> Schedule:
         ground = chance.choice(places)
-        return Schedule(tuple(chance.choices(FAULTS, k=longest - 1)), ground.memory, proven=ground.proven)
+        return Schedule(
+            tuple(chance.choices(FAULTS, k=longest - 1)), ground.memory, proven=ground.proven, paced=ground.paced
+        )
 
     return [Branch(beginning(), longest) for _ in range(count)]
 

@@ -6,6 +6,7 @@ knows no fault by name.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from kuaixintong.core.errors import StoreUnavailable
@@ -25,6 +26,11 @@ class Fault:
 
     loses: ClassVar[bool] = False
     lies: ClassVar[bool] = False
+
+    @property
+    def skew(self) -> timedelta:
+        """How far the worker's clock is ahead of the others'."""
+        return timedelta()
 
     def before(self, wire: "Wire", call: str) -> None:
         """What happens before a call goes out, the ``wire.calls``-th of this worker."""
@@ -89,6 +95,33 @@ class Overtaken(Fault):
 
     def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
         return self.own.carry(wire, fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Slow(Fault):
+    """The n-th call outside takes its time: a slot passes meanwhile."""
+
+    call: int
+    seconds: float
+
+    def after(self, wire: "Wire", call: str) -> None:
+        if wire.calls == self.call:
+            wire.happened = True
+            wire.run.world.pass_time(seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Skewed(Fault):
+    """The worker's clock is seconds ahead of the others', or behind."""
+
+    seconds: float
+
+    @property
+    def skew(self) -> timedelta:
+        return timedelta(seconds=self.seconds)
+
+    def before(self, wire: "Wire", call: str) -> None:
+        wire.happened = True
 
 
 # --- the stores -------------------------------------------------------------------------------------------------
@@ -166,6 +199,28 @@ class LateRequest(Fault):
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent(Fault):
+    """The request provably never leaves: nothing is lost by it."""
+
+    def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
+        return wire.strike(fields, "unsent")
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten(Fault):
+    """The platform acts, the answer is lost, and the message comes back days later, from the dead-letter queue.
+
+    By then the platform has forgotten the timestamp.
+    """
+
+    loses: ClassVar[bool] = True
+
+    def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
+        wire.run.lies_in_the_dead_letter_queue()
+        return wire.strike(fields, "lost")
+
+
+@dataclass(frozen=True, slots=True)
 class Answered(Fault):
     """The platform answers this state code and does nothing."""
 
@@ -182,9 +237,13 @@ class Answered(Fault):
 FAULTS: tuple[Fault, ...] = (
     *(Kill(call) for call in range(1, 9)),
     KillAfterActing(),
+    *(Slow(call, 0.3) for call in (2, 3, 4)),
+    *(Skewed(seconds) for seconds in (10, -10)),
     LostRequest(),
     LostAnswer(),
     GarbledAnswer(),
+    Unsent(),
+    Forgotten(),
     *(LateRequest(deliveries) for deliveries in (1, 2, 99)),
     *(Answered(code) for code in (1, 100, 210, 230, 240, 330, 400, 999)),
     *(Overtaken(call) for call in (3, 4, 5, 6)),

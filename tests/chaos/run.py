@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, Self
 
+from kuaixintong.core import beijing
 from kuaixintong.core.codec import encode
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.messages import Answer, Login, SendSm
@@ -20,7 +21,7 @@ from tests.gates import Killed
 from tests.world import CID, PWD, UID, World
 
 FUNCTION_LIFE = timedelta(seconds=60)
-MOBILE = "13708600860"
+MOBILE, ANOTHER = "13708600860", "18930612517"
 MOST_DELIVERIES = 40
 
 
@@ -29,21 +30,23 @@ class Schedule:
     """Faults of successive deliveries, and the ground that they meet.
 
     ``memory`` is what the platform remembers; ``refused`` whether it refuses the number (310); ``proven`` whether
-    the account is known to work when the run begins, so that no probe comes first.
+    the account is known to work when the run begins, so that no probe comes first; ``paced`` whether it has learnt
+    a pace, and the part goes to two numbers, so that it can be too dear for a balance that is not empty.
     """
 
     faults: tuple[Fault, ...]
     memory: Memory
     refused: bool = False
     proven: bool = False
+    paced: bool = False
 
     def then(self, fault: Fault) -> "Schedule":
         """Return this schedule with one fault more."""
         return replace(self, faults=(*self.faults, fault))
 
     def __str__(self) -> str:
-        flags = f"{self.memory}{' refused' if self.refused else ''}{' proven' if self.proven else ''}"
-        return f"{flags}: {', '.join(map(str, self.faults))}"
+        told = [name for name in ("refused", "proven", "paced") if getattr(self, name)]
+        return f"{' '.join([self.memory, *told])}: {', '.join(map(str, self.faults))}"
 
 
 class Wire:
@@ -119,6 +122,7 @@ class Run:
         self.over = False
         """Whether it had before the last fault came, which then met a copy that was late."""
         self._deliveries = 0
+        self._away = timedelta()
         self._held: list[tuple[int, dict[str, str]]] = []
 
     @classmethod
@@ -126,7 +130,10 @@ class Run:
         """Begin on the ground that a schedule names: a new platform, and what is known of the account."""
         world.meet(Platform(_settings(schedule.memory, refused=schedule.refused)))
         version = world.secrets.get_secret_value(SecretId=world.secret_arn)["VersionId"]
-        account = {"cid": CID, "proven": version if schedule.proven else None}
+        account: dict[str, Any] = {"cid": CID, "proven": version if schedule.proven else None}
+        if schedule.paced:
+            account |= {"rate_milli": 10_000, "cut_at": beijing.ticks(world.now)}
+            message = {"mobiles": (MOBILE, ANOTHER)} | message
         world.table("AccountTable").put(account)
         return cls(world, schedule, **message)
 
@@ -172,7 +179,9 @@ class Run:
     def attempt(self, fault: Fault, pause: Callable[[], None] = lambda: None) -> Delivered:
         """Deliver once, to a new process, which pauses before each of its calls outside."""
         self._deliveries += 1
+        self._away = timedelta()
         wire = Wire(self, fault, pause)
+        self.world.skew = fault.skew
         sender = self.world.new_sender(gate=wire, platform=wire)
         body = json.dumps({"id": self.send_id, "mobiles": self.mobiles, "content": "x"})
         message = QueueMessage("message", "receipt", body, min(self._deliveries, 3))
@@ -184,7 +193,13 @@ class Run:
         if wire.happened:
             self.losses += fault.loses
             self.platform_lied = self.platform_lied or fault.lies
-        return Delivered(done, wire.happened, rest)
+        if self._away:
+            self.release(everything=True)  # no request is on its way for days
+        return Delivered(done, wire.happened, max(rest, self._away))
+
+    def lies_in_the_dead_letter_queue(self) -> None:
+        """Let the message come back days later, when the platform remembers nothing of today."""
+        self._away = timedelta(days=2)
 
     def overtake(self, fault: Fault) -> None:
         """Let another copy of the message be delivered while a worker stalls for nearly all of its life."""
@@ -217,4 +232,12 @@ class Run:
 @cache
 def _settings(memory: Memory, *, refused: bool) -> Settings:
     mobiles = frozenset({MOBILE}) if refused else frozenset()
-    return Settings(cid=CID, uid=UID, pwd=PWD, balance=1_000_000, timestamps=memory, refused_mobiles=mobiles)
+    return Settings(
+        cid=CID,
+        uid=UID,
+        pwd=PWD,
+        balance=1_000_000,
+        timestamps=memory,
+        timestamps_for=3_601,
+        refused_mobiles=mobiles,
+    )

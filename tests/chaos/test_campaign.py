@@ -21,6 +21,7 @@ from tests.chaos.campaign import Branch, Result, everything, grown, in_turn, som
 from tests.chaos.faults import (
     Answered,
     Fault,
+    Forgotten,
     LateRequest,
     LostAnswer,
     Overtaken,
@@ -172,3 +173,9 @@ def test_a_short_lease_without_the_owners_condition_sends_twice(monkeypatch: pyt
     assert TWICE not in found_by(schedule, lease=short)
     monkeypatch.setattr(parts, "_ours", lambda claim, revision: Attr("claim").exists())
     assert TWICE in found_by(schedule, lease=short)
+
+
+def test_without_the_bound_a_platform_that_forgets_accepts_twice() -> None:
+    schedule = Schedule((Forgotten(),), Memory.EVERY, proven=True)
+    assert not found_by(schedule)
+    assert TWICE in found_by(schedule, repeat_within=timedelta(days=9))
