@@ -52,10 +52,16 @@ def test_a_deploy_under_load_loses_no_send_and_doubles_none(
     assert deployment.messages_left("DeadLetterQueueUrl") == 0
 
 
-def test_a_parameters_new_value_reaches_what_the_queue_and_the_api_call(deployment: Deployment) -> None:
-    deployment.stack.deploy(LogLevel="INFO", RetentionDays="61")
+def test_a_parameters_new_value_reaches_what_the_queue_and_the_api_call_and_its_alarm(
+    deployment: Deployment,
+) -> None:
+    deployment.stack.deploy(LogLevel="INFO", RetentionDays="61", LowBalance="77")
     for function in ("SenderFunction", "ReceiverFunction"):
         assert live(deployment, function)["Environment"]["Variables"]["RETENTION_DAYS"] == "61"
+    [low_balance] = deployment.aws.cloudwatch.describe_alarms(
+        AlarmNames=[f"{deployment.stack.name}-LowBalanceAlarm"]
+    )["MetricAlarms"]
+    assert low_balance["Threshold"] == 77
     assert deployment.push(type="report", jsonData="[]").text == "0"
 
 

@@ -258,10 +258,9 @@ def test_the_dashboard_shows_every_alarm() -> None:
     [widget] = [each for each in dashboard() if each["type"] == "alarm"]
     _, inserted = WHOLE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     assert inserted["Guards"]["Fn::Join"][0] == '", "'  # between the quotation marks around ${Guards}
-    own = load()["Resources"]["MonitoringStack"]["Properties"]["Parameters"]["GuardingAlarms"]["Fn::Join"][1]
-    shown = [each for each in widget["properties"]["alarms"] if each != "${Guards}"]
-    shown += [f"${{{'.'.join(each['Fn::GetAtt'])}}}" for each in own]
-    assert sorted(shown) == sorted(f"${{{name}.Arn}}" for name in ALARMS)
+    own, _ = load()["Resources"]["MonitoringStack"]["Properties"]["Parameters"]["GuardingAlarms"]["Fn::Sub"]
+    shown = [*own.split(","), *(each for each in widget["properties"]["alarms"] if each != "${Guards}")]
+    assert sorted(shown) == sorted(f"${{Arn}}:${{{name}}}" for name in ALARMS)
 
 
 def test_every_metric_that_raises_an_alarm_is_on_the_dashboard() -> None:
