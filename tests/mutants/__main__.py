@@ -1,4 +1,4 @@
-"""``make mutants``: a table of what the tests have noticed per module, then what they have not, fault by fault."""
+"""``make mutants``: what the tests have not noticed, fault by fault, and a table of what they have, per module."""
 
 import argparse
 import gc
@@ -64,7 +64,7 @@ def _run(chosen: Sequence[Module], asked: argparse.Namespace) -> list[Result]:
     for module in chosen:
         one = Trial(module, coverage, equivalent)
         results.append(one.run(most=most, seed=asked.seed, side_by_side=asked.jobs, tell=_tell_progress))
-        print(_line(results[-1]), flush=True)
+        _tell_module(results[-1])
     return results
 
 
@@ -84,6 +84,14 @@ def _line(result: Result) -> str:
     return f"{result.module.name:24} {numbers} {result.share:6.1f} %"
 
 
+def _tell_module(result: Result) -> None:
+    for fault in result.survived:
+        print(f"survived: {result.module.name}, {fault}")
+    for words in result.stale:
+        print(f"accepted.toml: {words}")
+    print(_line(result), flush=True)
+
+
 def _tell(results: Sequence[Result], seconds: float) -> None:
     print()
     print(f"{'module':24} {'exist':>6} {'tried':>6} {'killed':>6} {'survived':>8} {'accepted':>8} {'share':>7}")
@@ -91,16 +99,9 @@ def _tell(results: Sequence[Result], seconds: float) -> None:
         print(_line(result))
     tried, noticed = sum(each.tried for each in results), sum(each.noticed for each in results)
     equal = sum(each.accepted for each in results)
-    survived = tried - noticed - equal
     share = 100 * noticed / max(tried - equal, 1)
-    print(
-        f"{'together':24} {'':6} {tried:6} {noticed:6} {survived:8} {equal:8} {share:6.1f} %   in {seconds:.0f} s"
-    )
-    for result in results:
-        for fault in result.survived:
-            print(f"\nsurvived: {result.module.name}, {fault}")
-        for words in result.stale:
-            print(f"\naccepted.toml: {words}")
+    numbers = f"{tried:6} {noticed:6} {tried - noticed - equal:8} {equal:8} {share:6.1f} %"
+    print(f"{'together':24} {'':6} {numbers}   in {seconds:.0f} s")
 
 
 def _enough(results: Sequence[Result]) -> bool:
