@@ -82,6 +82,7 @@ class _Visitor(MutationVisitor):
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._inside.append(node)
         deeper = super().on_visit(node)
+        self.mutations = [each for each in self.mutations if not _says_the_same(each)]
         self.where += [self._function()] * (len(self.mutations) - len(self.where))
         return deeper
 
@@ -114,6 +115,17 @@ _FOR_TYPE_CHECKERS = (
     | m.ClassDef(bases=[m.Arg(m.Name("Protocol"))])
     | m.Call(func=m.Name("cast"), args=[m.Arg(m.SimpleString()), m.Arg(m.Name())])
 )
+
+
+def _says_the_same(mutation: Mutation) -> bool:
+    """Whether ``False`` becomes ``None`` among a call's arguments, which hardly anything tells apart."""
+    match mutation.original_node, mutation.mutated_node:
+        case cst.Call(args=was), cst.Call(args=became) if len(was) == len(became):
+            return any(
+                m.matches(old.value, m.Name("False")) and m.matches(new.value, m.Name("None"))
+                for old, new in zip(was, became, strict=True)
+            )
+    return False
 
 
 _PROSE = re.compile(r"\W*(?:[A-Za-z'’]+\W+){3,}[A-Za-z'’]+\W*")

@@ -37,6 +37,10 @@ def test_a_message_comes_back_just_after_its_validity_ends_if_it_would_be_later(
     assert in_time(60.0, PAST, now=NOW) == 0.0
 
 
+def test_an_urgent_message_waits_in_place_for_half_a_minute() -> None:
+    assert schedule.IN_PLACE == 30
+
+
 # --- after a lease, and after a hold ----------------------------------------------------------------------------
 
 
