@@ -203,13 +203,16 @@ def test_contradicting_reports_are_two_rows_and_the_status_is_mixed_in_any_order
     assert judge(part, receiver.reports()).mobiles == {"13500000000": "mixed"}
 
 
-def test_a_subscriber_is_found_under_11_digits_however_the_platform_writes_the_mobile(receiver: Receiver) -> None:
+def test_a_subscriber_is_found_under_11_digits_however_the_mobile_is_written(receiver: Receiver) -> None:
+    parts = Parts(DynamoTable(receiver.dynamodb, receiver.names["SendsTable"]))
+    lookup = Lookup(parts, receiver.intake.reports, receiver.intake.inbound)
     for written in ("8613500000000", "+86 135-0000-0000", 13500000000):
         receiver.take(push("mo", [mo(mobile=written)]))
         receiver.take(push("report", [report(mobile=written)]))
-        for (row,) in ([*receiver.intake.inbound.of_mobile("13500000000")], receiver.reports()):
-            assert row["mobile"] == "13500000000"
-            assert row.get("mobile_as_pushed", 13500000000) == written
+        for asked in ("13500000000", "+8613500000000"):
+            for (row,) in ([*lookup.mos_of_mobile(asked)], [*lookup.reports_of_mobile(asked)]):
+                assert row["mobile"] == "13500000000"
+                assert row.get("mobile_as_pushed", 13500000000) == written
 
 
 def test_every_value_of_json_data_is_taken_in(receiver: Receiver) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.core.pace import Lane
-from kuaixintong.settings import BalanceSettings, ReceiverSettings, SenderSettings, StorageSettings, TableNames
+from kuaixintong.settings import BalanceSettings, IntakeSettings, ReceiverSettings, SenderSettings, TableNames
 from tests.template import resources
 
 SENDER = {
@@ -53,7 +53,7 @@ STORAGE = {name: value for name, value in RECEIVER.items() if name != "PUSH_SECR
 READERS: list[tuple[Callable[[dict[str, str]], Any], dict[str, str]]] = [
     (SenderSettings.read, SENDER),
     (ReceiverSettings.read, RECEIVER),
-    (StorageSettings.read, STORAGE),
+    (IntakeSettings.read, STORAGE),
     (BalanceSettings.read, BALANCE),
     (TableNames.read, TABLES),
 ]
@@ -84,8 +84,8 @@ def test_the_senders_settings_are_what_its_environment_says() -> None:
 
 
 def test_the_other_functions_settings_are_what_their_environments_say() -> None:
-    storage = StorageSettings("reports", "inbound", "quarantine", timedelta(days=180))
-    assert StorageSettings.read(STORAGE) == storage
+    storage = IntakeSettings("reports", "inbound", "quarantine", timedelta(days=180))
+    assert IntakeSettings.read(STORAGE) == storage
     assert ReceiverSettings.read(RECEIVER) == ReceiverSettings("arn:aws:secretsmanager:…", storage)
     assert TableNames.read(TABLES) == TableNames("sends", "reports", "inbound")
     assert BalanceSettings.read(BALANCE) == BalanceSettings(

@@ -22,7 +22,7 @@ from kuaixintong.core import pushes
 from kuaixintong.core.errors import PushUnreadable
 from kuaixintong.core.unreadable import Unreadable
 from kuaixintong.intake import Intake
-from kuaixintong.settings import StorageSettings
+from kuaixintong.settings import IntakeSettings
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.wiring.receiver import intake
 
@@ -72,4 +72,4 @@ def release_from(intake: Intake, digest: str) -> Released:
 
 @cache
 def _intake() -> Intake:
-    return intake(StorageSettings.read(os.environ))
+    return intake(IntakeSettings.read(os.environ))

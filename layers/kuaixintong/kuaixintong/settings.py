@@ -181,7 +181,7 @@ class TableNames(Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class StorageSettings(Settings):
+class IntakeSettings(Settings):
     """Where the contents of pushes go, and for how long."""
 
     reports_table: str = field(metadata=_text("REPORTS_TABLE"))
@@ -195,7 +195,7 @@ class ReceiverSettings(Settings):
     """What the receiver needs to know."""
 
     push_secret_arn: str = field(metadata=_text("PUSH_SECRET_ARN"))
-    storage: StorageSettings = field(metadata=_group(StorageSettings))
+    intake: IntakeSettings = field(metadata=_group(IntakeSettings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,12 +138,12 @@ class Lookup:
         return self._reports.of_token(token)
 
     def reports_of_mobile(self, mobile: str) -> Iterator[Item]:
-        """Yield a mobile's reports of all sends, as they were received."""
-        return self._reports.of_mobile(mobile)
+        """Yield a mobile's reports of all sends, as they were received, however the mobile is written."""
+        return self._reports.of_mobile(normalise(mobile) or mobile)
 
     def mos_of_mobile(self, mobile: str) -> Iterator[Item]:
-        """Yield the MOs of a mobile, oldest first."""
-        return self._inbound.of_mobile(mobile)
+        """Yield the MOs of a mobile, oldest first, however the mobile is written."""
+        return self._inbound.of_mobile(normalise(mobile) or mobile)
 
     def mos_of_day(self, day: str) -> Iterator[Item]:
         """Yield the MOs of a Beijing day, ``yyyy-MM-dd``, oldest first."""

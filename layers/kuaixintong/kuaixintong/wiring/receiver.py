@@ -3,7 +3,7 @@
 from kuaixintong.core.credentials import PushCredentials
 from kuaixintong.intake import THREADS, Intake
 from kuaixintong.reception import Reception
-from kuaixintong.settings import ReceiverSettings, StorageSettings
+from kuaixintong.settings import IntakeSettings, ReceiverSettings
 from kuaixintong.stores import aws
 from kuaixintong.stores.batch import Writer
 from kuaixintong.stores.holding import Holding
@@ -16,10 +16,10 @@ from kuaixintong.wiring import now
 def reception(settings: ReceiverSettings) -> Reception:
     """Build the receiver's heart."""
     secret = CachedSecret(aws.secrets_manager(), settings.push_secret_arn, PushCredentials)
-    return Reception(secret, intake(settings.storage))
+    return Reception(secret, intake(settings.intake))
 
 
-def intake(settings: StorageSettings, *, threads: int = THREADS) -> Intake:
+def intake(settings: IntakeSettings, *, threads: int = THREADS) -> Intake:
     """Build what the contents of pushes are put into, on ``threads`` side by side."""
     dynamodb = aws.dynamodb(connections=threads, validate=False)
     return Intake(
