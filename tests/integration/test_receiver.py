@@ -119,6 +119,11 @@ def test_rows_are_found_by_token_by_mobile_and_by_day(receiver: Receiver) -> Non
         event("\x00\xff\ud800"),
         event("{" * 10_000),
         event("x" * 1_000_000),
+        *(
+            event(f"--x\r\nContent-Disposition: form-data; {name}\r\n\r\n1\r\n--x--")
+            for name in ("name*=idna''x", "name*=a; name*0*=b", "name*=utf-8''\x00")
+        ),
+        event("--b", content_type="a/b; boundary*=a; boundary*0*=b"),
     ],
     ids=lambda incoming: str(incoming["body"])[:30].encode("unicode_escape").decode(),
 )
