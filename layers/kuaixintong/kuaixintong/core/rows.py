@@ -234,7 +234,8 @@ def _its_mobiles(part: Part) -> Row:
 def _named_alone(part: Part, answer: Answer) -> Row:
     """A number that stands alone and is refused as a number (310): it moves to where the unusable ones are."""
     reason = f"{INVALID_NUMBERS} {answer.meaning.meaning}"
-    return {"mobiles": [], "invalid_mobiles": _listed([InvalidMobile(part.mobiles[0], reason)])}
+    invalid = [*part.invalid_mobiles, InvalidMobile(part.mobiles[0], reason)]
+    return {"mobiles": [], "invalid_mobiles": _listed(invalid)}
 
 
 def _listed(invalid: Sequence[InvalidMobile]) -> list[dict[str, str]] | None:
