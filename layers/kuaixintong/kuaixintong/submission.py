@@ -442,7 +442,11 @@ class _Errand:
             case _:
                 # Deliveries that met a pause cost nothing and prove nothing: they do not count for the backoff.
                 tries = min(self._message.receive_count, attempts)
-                delay = schedule.backoff(tries, self._desk.chance())
+                chance = self._desk.chance()
+                waiting = self._waiting(self._now())
+                delay = (
+                    schedule.after_trouble(tries, waiting, chance) if trouble else schedule.backoff(tries, chance)
+                )
                 return self._in_time(delay, outcome.words or trouble or "the platform asks to come later")
 
     def _not_ours(self, held: Claimed | Finished | Lapse | Busy | Conflict) -> State | Again:

@@ -67,6 +67,16 @@ def after_hold(until: datetime, waiting: Waiting, *, now: datetime, chance: floa
     return rest + chance * min(_AFTER_A_PAUSE * waiting.receives, _LONGEST_AFTER_A_PAUSE)
 
 
+def after_trouble(tries: int, waiting: Waiting, chance: float) -> float:
+    """Return seconds until a message comes back that has met trouble of the account's, after so many tries.
+
+    An urgent one that asked for all that wait is held up no longer than those that did not ask.
+    """
+    delay = backoff(tries, chance)
+    hurries = waiting.lane is Lane.URGENT and waiting.age < _URGENT_FOR
+    return min(delay, _URGENT_COMES_BACK) if hurries else delay
+
+
 def after_lease(until: datetime, *, now: datetime) -> float:
     """Return seconds until another worker's lease has run out for certain."""
     return max((until - now).total_seconds(), 0) + SOON
