@@ -129,7 +129,9 @@ class Admission:
                     ticket = self._enter(cost, deadline)
                 finally:
                     self._waiting -= 1
-            if self._slots.reached(ticket.slot, early=_EARLY):
+            # A probe whose slot was missed, while the right to it was won, gets another at :meth:`at_slot`: were it
+            # given up, a slow store would have it won and given up without an end.
+            if self._slots.reached(ticket.slot, early=_EARLY) or ticket.probing or ticket.of_balance:
                 return ticket
             self.leave(ticket, Shown())  # the slot was missed: it is given up for another
 
