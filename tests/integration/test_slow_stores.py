@@ -25,9 +25,7 @@ def slowly(world: World, seconds: float, most: int = 100) -> Callable[[int], Non
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.11, 0.2, 0.5, 0.9])
-def test_a_probe_is_sent_though_its_slot_passes_while_the_right_to_it_is_won(
-    paced: World, seconds: float
-) -> None:
+def test_a_probe_is_sent_though_its_slot_passes_while_the_right_to_it_is_won(paced: World, seconds: float) -> None:
     writes = paced.happens("AccountTable.update", slowly(paced, seconds))
     assert paced.deliver(BODY).again is None
     assert paced.row()["state"] == "ACCEPTED"

@@ -129,6 +129,9 @@ class Admission:
                     ticket = self._enter(cost, deadline)
                 finally:
                     self._waiting -= 1
+            if self._slots.too_late(ticket.slot, deadline):
+                self.leave(ticket, Shown())
+                raise NoSlot(self._now() + timedelta(seconds=1), "the next slot comes too late")
             # A probe whose slot was missed, while the right to it was won, gets another at :meth:`at_slot`: were it
             # given up, a slow store would have it won and given up without an end.
             if self._slots.reached(ticket.slot, early=_EARLY) or ticket.probing or ticket.of_balance:
@@ -147,6 +150,8 @@ class Admission:
                     return False
                 finally:
                     self._waiting -= 1
+            if self._slots.too_late(slot, deadline):
+                return False
         return True
 
     def _enter(self, cost: int, deadline: float) -> Ticket:

@@ -176,6 +176,14 @@ class Slots:
                         return
         raise NoSlot(self.clock() + timedelta(seconds=1), "other workers take all slots")
 
+    def too_late(self, slot: Slot, deadline: float) -> bool:
+        """Whether whoever has until ``deadline`` (monotonic) cannot wait for a slot, which urgent ones take far ahead.
+
+        A second more is in everybody's reckoning.
+        """
+        rest = max(deadline - self.monotonic(), 0) * TICKS_PER_SECOND + pace.AHEAD[Lane.ORDINARY]
+        return slot.timed and slot.tick - self._now() > rest
+
     def reached(self, slot: Slot, *, early: int = 0) -> bool:
         """Wait for a slot, up to ``early`` ticks before it; ``False`` if it was missed."""
         if not slot.timed:
