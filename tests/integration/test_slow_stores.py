@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sending import BODY, fails
+from tests.sending import BODY, fails, proven
 from tests.world import World
 
 
@@ -30,3 +30,17 @@ def test_a_probe_is_sent_though_its_slot_passes_while_the_right_to_it_is_won(pac
     assert paced.deliver(BODY).again is None
     assert paced.row()["state"] == "ACCEPTED"
     assert writes.count <= 5
+
+
+def test_a_part_whose_slot_cannot_be_taken_is_put_back_for_its_request_never_left(paced: World) -> None:
+    line = proven(paced)
+    paced.pass_time(seconds=5)
+    paced.happens("SendsTable.put", lambda _: paced.pass_time(seconds=0.5))  # so that the first slot is missed
+    paced.happens("AccountTable.update", lambda call: fails() if call else None)
+    again = paced.deliver(BODY).again
+    assert again
+    assert again.why == "StoreUnavailable: DynamoDB: Throttled"
+    assert not line.requests
+    row = paced.row()
+    assert (row["state"], row["uses"], row["unanswered"]) == ("WAITING", 0, 0)
+    assert "lease_until" not in row

@@ -343,8 +343,8 @@ class _Errand:
                 return self._not_ours(held)
             if end := self._overdue(part, held):
                 return end
-            if not admission.at_slot(ticket, seconds=self._time_left() - self._desk.longest_request):
-                return self._put_back(part, held)
+            if not self._at_slot(part, held, ticket):
+                return self._put_back(part, held, "All slots of the account's pace were taken.")
             if end := self._overdue(part, held):
                 return end
             outcome = self._outcome(part, held, ticket)
@@ -365,7 +365,15 @@ class _Errand:
             return None
         return self._not_ours(self._desk.claims.withdraw(self._send, part, held, now=self._now()))
 
-    def _put_back(self, part: Part, held: Claimed) -> Again:
+    def _at_slot(self, part: Part, held: Claimed, ticket: Ticket) -> bool:
+        """Wait for the request's slot; ``False`` if none comes in time."""
+        try:
+            return self._desk.admission.at_slot(ticket, seconds=self._time_left() - self._desk.longest_request)
+        except KuaixintongError:  # the account's table, or a clock: whatever it is, the request has not left
+            self._put_back(part, held, "No slot of the account's pace could be taken.")
+            raise
+
+    def _put_back(self, part: Part, held: Claimed, words: str) -> Again:
         """Give a part back whose request has found no slot: it never left."""
         submit = held.submit
         never_left = Outcome(
@@ -374,7 +382,7 @@ class _Errand:
             mobiles=len(part.mobiles),
             others_unanswered=submit.unanswered > 1,
             left=False,
-            words="All slots of the account's pace were taken.",
+            words=words,
         )
         self._write(part, held, ledger.rule_for(never_left), never_left)
         return Again(SOON, never_left.words)
