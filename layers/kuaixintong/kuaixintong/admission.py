@@ -206,9 +206,9 @@ class Admission:
 
     def _hold(self, cid: str, permission: Closed | TooDear, deadline: float) -> None:
         """Wait a moment in place where that is worth it, else raise."""
-        self._slots.doubt()
-        if isinstance(permission, TooDear):
+        if isinstance(permission, TooDear):  # the slots are good for cheaper parts
             raise OutOfBalance(permission.until, permission.cost)
+        self._slots.doubt()
         rest = deadline - self._monotonic()
         if not permission.in_place or rest <= 0:
             raise Paused(permission.until, permission.reason)
