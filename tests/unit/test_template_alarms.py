@@ -147,6 +147,7 @@ A_PAUSE: tuple[list[History], list[History]] = (
 HISTORIES: dict[str, tuple[list[History], list[History]]] = {
     "SendsGivenUpAlarm": ([[[1]], [[0, 3, 0]]], [[[0]], [NOTHING]]),
     "GaveUpAlarm": ONE_IS_TOO_MANY,
+    "RefusedAlarm": ONE_IS_TOO_MANY,
     "SendsLateAlarm": (
         [[[901], [901], [901]], [[901], [5, 901], [999]]],
         [[[901], [901], [900]], [[901], [500, 500], [901]]],
