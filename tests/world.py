@@ -12,6 +12,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -74,6 +75,16 @@ class PaperSecrets:
     def put_secret_value(self, SecretId: str, SecretString: str) -> None:  # noqa: N803
         """Add a version."""
         self._texts = (*self._texts, SecretString)
+
+
+@dataclass(frozen=True)
+class _Bed:
+    """Where a process sleeps: the world's time passes."""
+
+    world: "World"
+
+    def sleep(self, seconds: float) -> None:
+        self.world.pass_time(seconds=seconds)
 
 
 @dataclass
@@ -158,7 +169,7 @@ class World:
                 CachedSecret(
                     gated(self.secrets, "secret"), self.secret_arn, PlatformCredentials, monotonic=self._seconds
                 ),
-                self.new_slots(accounts, lane),
+                self.new_slots(accounts, lane, gated(_Bed(self), "bed").sleep),
                 probe_lease=probe_lease,
             ),
             platform=gated(platform or self.line, "platform"),
@@ -170,7 +181,9 @@ class World:
             chance=lambda: 0.5,
         )
 
-    def new_slots(self, accounts: Accounts, lane: Lane = Lane.ORDINARY) -> Slots:
+    def new_slots(
+        self, accounts: Accounts, lane: Lane = Lane.ORDINARY, sleep: Callable[[float], None] | None = None
+    ) -> Slots:
         """The slots of a process of its own. To sleep is to let the world's time pass."""
         return Slots(
             accounts,
@@ -178,7 +191,7 @@ class World:
             lane=lane,
             requests=self.requests_per_second,
             monotonic=self._seconds,
-            sleep=lambda seconds: self.pass_time(seconds=seconds),
+            sleep=sleep or _Bed(self).sleep,
         )
 
     def rows(self) -> Rows:
@@ -270,12 +283,26 @@ class World:
 
 
 def _forked[T](thing: T) -> T:
-    """Return a copy of an object whose collections are its own; what they hold is immutable."""
+    """Return a copy that shares with the original only what nobody can change."""
+    match thing:
+        case list() | set() | deque() | tuple():
+            return type(thing)(map(_forked, thing))
+        case dict():
+            return {key: _forked(value) for key, value in thing.items()}  # type: ignore[return-value]
+    if isinstance(thing, _NEVER_CHANGES) or _is_frozen(thing):
+        return thing
     other = copy(thing)
-    for name, value in vars(other).items():
-        if isinstance(value, list | dict | set | deque):
-            setattr(other, name, value.copy())
+    for name, value in vars(thing).items():
+        setattr(other, name, _forked(value))
     return other
+
+
+_NEVER_CHANGES = (str, int, float, bytes, frozenset, datetime, timedelta, Enum, Settings, type(None))
+
+
+def _is_frozen(thing: object) -> bool:
+    parameters = getattr(thing, "__dataclass_params__", None)
+    return bool(parameters and parameters.frozen)
 
 
 @dataclass

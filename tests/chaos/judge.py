@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from local.simulator.settings import Memory
 from tests.chaos.run import Run
 from tests.sending import held_by
 
@@ -28,6 +29,10 @@ def _unaccounted(run: Run, rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"unaccounted for: {lost}; in more than one row: {doubled}"
 
 
+def _only_accepted_are_known(run: Run) -> bool:
+    return run.schedule.memory is Memory.ACCEPTED and not run.platform_lied
+
+
 def _untrue(run: Run, row: dict[str, Any], acceptances: Counter[str]) -> Iterator[str]:
     mobiles = held_by(row)
     match row["state"]:
@@ -41,6 +46,12 @@ def _untrue(run: Run, row: dict[str, Any], acceptances: Counter[str]) -> Iterato
         case "UNCONFIRMED":
             if not run.losses and not run.platform_lied:
                 yield "says UNCONFIRMED, though no answer was lost: one was thrown away"
+            if (
+                _only_accepted_are_known(run)
+                and row.get("code") == 230
+                and not all(acceptances[each] for each in mobiles)
+            ):
+                yield "says that the platform knew the timestamp, but it knows what it accepted and no other"
             if "attention" not in row:
                 yield "says UNCONFIRMED without asking for attention"
         case state:

@@ -34,8 +34,9 @@ class Worker:
     """One delivery, on a thread that stops before each of its calls outside until it is let go on."""
 
     def __init__(self, run: Run, fault: Fault) -> None:
-        self._go = threading.Semaphore(0)
-        self._stopped = threading.Semaphore(0)
+        self._go, self._stopped = threading.Lock(), threading.Lock()  # held is "not yet"
+        self._go.acquire()
+        self._stopped.acquire()
         self._ended = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, args=(run, fault), daemon=True)
