@@ -31,7 +31,7 @@ def accounts(world: World) -> Accounts:
 
 
 def account(accounts: Accounts) -> Account:
-    return replace(accounts.look(CID), sequence=None, handed=0, mark=None, probed_at=None)
+    return replace(accounts.look(CID), sequence=None, handed=0, mark=None, mark_before=None, probed_at=None)
 
 
 def reserve(
@@ -84,12 +84,20 @@ def test_slots_are_not_taken_where_another_worker_has_been_since(accounts: Accou
 
 def test_slots_are_not_taken_at_a_pace_that_has_been_cut(accounts: Accounts) -> None:
     _, seen = reserve(accounts, CID, 1, now=NOW)
-    assert accounts.cut(CID, 10.0, now=beijing.ticks(NOW), seen=seen)
-    assert not accounts.cut(CID, 5.0, now=beijing.ticks(NOW + SECOND), seen=seen), "fifty refusals are one cut"
+    assert accounts.cut(CID, 10.0, at=beijing.ticks(NOW), seen=seen)
+    assert not accounts.cut(CID, 5.0, at=beijing.ticks(NOW + SECOND), seen=seen), "fifty refusals are one cut"
     tick = beijing.ticks(NOW + MINUTE)
     with pytest.raises(Moved):
         accounts.take(CID, Take(1, behind=True), step=1, now=tick, last=tick, seen=seen)
     assert accounts.look(CID).learnt == Learnt(10.0, beijing.ticks(NOW))
+
+
+def test_how_many_slots_are_handed_out_a_second_is_told_by_a_second_or_more(accounts: Accounts) -> None:
+    for tenth in range(32):
+        reserve(accounts, CID, 2, now=NOW + 0.1 * tenth * SECOND, step=500)
+        if tenth > 10:
+            told = accounts.look(CID).handed_out(now=beijing.ticks(NOW + 0.1 * tenth * SECOND))
+            assert told == pytest.approx(20, rel=0.1), "also right after a mark"
 
 
 def test_each_account_has_a_sequence_of_its_own(accounts: Accounts) -> None:

@@ -94,6 +94,28 @@ def test_what_is_learnt_rises_by_a_hundredth_a_second_and_never_over_the_deploym
     assert rate(0, learnt, now=NOW - SECOND) == 10, "nor does a clock that is behind"
 
 
+def test_what_is_learnt_rises_faster_where_nothing_is_refused_for_long() -> None:
+    grown = [rate(0, Learnt(5.0, NOW), now=NOW + (2 + quiet) * SECOND) for quiet in (10, 30, 52)]
+    assert grown == pytest.approx([5.52, 10.0, 48.9], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("slot", "accepted", "asked", "cuts"),
+    [
+        (NOW + SECOND + 1, 4, 5, True),
+        (NOW + SECOND, 4, 5, False),
+        (NOW + 1, 0, 4, False),
+        (NOW + 1, 2, 5, True),
+        (NOW + 1, 3, 5, False),
+    ],
+)
+def test_shortly_after_a_cut_only_many_refusals_cut_again(
+    slot: int, accepted: int, asked: int, cuts: bool
+) -> None:
+    assert pace.too_fast(Learnt(10.0, NOW), slot=slot, accepted=accepted, asked=asked) is cuts
+    assert pace.too_fast(None, slot=slot, accepted=accepted, asked=asked), "the first refusal always does"
+
+
 @pytest.mark.parametrize(
     ("current", "handed_out", "accepted", "after"),
     [
@@ -112,6 +134,7 @@ def test_a_cut_goes_to_a_little_less_than_the_platform_takes(
 
 
 def test_few_answers_prove_little() -> None:
-    assert share(0, 1, paced=False) == 0.5
+    assert share(0, 1, paced=False) == pytest.approx(0.18, abs=0.01)
+    assert share(45, 46, paced=False) == pytest.approx(0.84, abs=0.01)
     assert share(0, 1, paced=True) == 0.75
     assert share(20, 100, paced=True) == pytest.approx(0.22, abs=0.01)

@@ -19,6 +19,7 @@ from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import KuaixintongError
 from kuaixintong.core.gate import Account, Closed, Permission, Probe, TooDear
+from kuaixintong.core.pace import Learnt
 from kuaixintong.slots import Held, NoSlot, Slot, Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
@@ -105,7 +106,7 @@ class Admission:
         self._leading = False
         self._lone_request = False
         self._proven_at: float | None = None
-        self._answers: deque[tuple[float, bool]] = deque()
+        self._answers: deque[tuple[float, bool, Learnt | None]] = deque()
 
     def _now(self) -> datetime:
         return self._slots.clock()
@@ -309,14 +310,16 @@ class Admission:
         """Note what share of requests the platform takes, and slow down if this one came too fast."""
         if not (shown.accepted or shown.trouble is Trouble.PACE):
             return
-        now = self._monotonic()
+        now, learnt = self._monotonic(), ticket.slot.seen.learnt
         with self._turn:
-            self._answers.append((now, shown.accepted))
+            self._answers.append((now, shown.accepted, learnt))
             while now - self._answers[0][0] > _REMEMBERED:
                 self._answers.popleft()
-            accepted, asked = sum(good for _, good in self._answers), len(self._answers)
+            of_this_pace = [good for _, good, at_pace in self._answers if at_pace == learnt]
         if not shown.accepted:
-            self._slots.slow(ticket.credentials.cid, ticket.slot.seen.learnt, accepted=accepted, asked=asked)
+            self._slots.slow(
+                ticket.credentials.cid, ticket.slot, accepted=sum(of_this_pace), asked=len(of_this_pace)
+            )
 
     def _note_balance(self, ticket: Ticket, shown: Shown) -> None:
         """Note what a 400 or an acceptance says of the balance."""

@@ -202,12 +202,16 @@ class Slots:
         """Return the requests a second that may go out now."""
         return pace.rate(self._requests, seen.learnt, now=now)
 
-    def slow(self, cid: str, since: Learnt | None, *, accepted: int, asked: int) -> None:
-        """Cut the account's pace, unless that has been done ``since`` it was last learnt.
+    def slow(self, cid: str, refused: Slot, *, accepted: int, asked: int) -> None:
+        """Cut the account's pace for a 210 to a request of this slot, unless it has been cut since.
 
-        ``accepted`` of the ``asked`` requests of the last seconds were taken by the platform, as far as is known.
+        ``accepted`` of the ``asked`` requests of the last seconds and of this pace were taken by the platform, as
+        far as is known.
         """
+        since = refused.seen.learnt
         if self._account and self._account.learnt != since:
+            return
+        if not pace.too_fast(since, slot=refused.tick, accepted=accepted, asked=asked):
             return
         now, seen = self._now(), self._accounts.look(cid)
         if seen.learnt != since:
@@ -216,8 +220,9 @@ class Slots:
         current = self.rate(seen, now)
         share = pace.share(accepted, asked, paced=current is not None)
         slower = pace.cut(current, handed_out=seen.handed_out(now=now), accepted=share)
-        self._accounts.cut(cid, slower, now=now, seen=seen)
-        self._account = replace(seen, learnt=Learnt(slower, now)) if self._account else None
+        at = min(max(now, seen.sequence or now), now + _LONGEST_LEAD)
+        self._accounts.cut(cid, slower, at=at, seen=seen)
+        self._account = replace(seen, learnt=Learnt(slower, at)) if self._account else None
         if current is None:
             self.drop()  # timestamps of before there was a pace are no slots
 

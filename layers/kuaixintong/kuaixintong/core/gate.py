@@ -61,8 +61,8 @@ class Dear:
 class Account:
     """As much of the account's row as decisions need. ``pauses`` counts pauses since the last good answer.
 
-    ``sequence`` is the last slot taken, ``handed`` how many there have been, and ``mark`` a slot and that count of
-    a second or more ago.
+    ``sequence`` is the last slot taken, ``handed`` how many there have been, ``mark`` a tick and that count then,
+    and ``mark_before`` another, a second or more before that one.
     """
 
     pause_reason: Trouble | None = None
@@ -78,6 +78,7 @@ class Account:
     learnt: Learnt | None = None
     handed: int = 0
     mark: tuple[int, int] | None = None
+    mark_before: tuple[int, int] | None = None
 
     def spotless(self, secret_version: str) -> bool:
         """Whether a good answer with this secret tells nothing that is not written down."""
@@ -100,7 +101,7 @@ class Account:
 
     def handed_out(self, *, now: int) -> float:
         """Return the slots a second that all workers have been given lately."""
-        since, before = self.mark or (now, 0)
+        since, before = self.mark_before or self.mark or (now, 0)
         return (self.handed - before) / (max(now - since, TICKS_PER_SECOND) / TICKS_PER_SECOND)
 
 

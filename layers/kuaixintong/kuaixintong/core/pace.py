@@ -33,10 +33,20 @@ _AT_ONCE = 0.5
 
 _AFTER_A_CUT = 0.93
 _GROWTH = 1.01
-"""A pace learnt rises by a hundredth a second: from half of what the platform takes it is back in 70 s."""
+"""A pace learnt rises by a hundredth a second, as long as it may be near what the platform takes …"""
+
+_NEAR_FOR = 10.0
+_HASTE = 0.1
+"""… and after so many seconds without a refusal faster and faster: it doubles in 30 s and is tenfold in 52 s."""
 
 _SETTLING = 2 * TICKS_PER_SECOND
 """Ticks after a cut in which the requests from before it are still answered."""
+
+_STILL_COUNTED = TICKS_PER_SECOND
+"""Ticks after the last slot of before a cut in which a platform may still count those requests."""
+
+_MANY = 5
+"""Answers that show an overload even so."""
 
 _SLOWEST, _FASTEST = 0.1, 1_000.0
 """Requests a second: slower is a platform that is away, faster none that needs a pace."""
@@ -44,7 +54,10 @@ _SLOWEST, _FASTEST = 0.1, 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What the platform has taught: it took ``rate`` requests a second when the pace was cut at tick ``at``."""
+    """What the platform has taught: the pace was cut to ``rate`` requests a second from tick ``at`` on.
+
+    That is the tick of the cut, or that of the last slot that had been taken by then.
+    """
 
     rate: float
     at: int
@@ -58,7 +71,8 @@ def rate(configured: float, learnt: Learnt | None, *, now: int) -> float | None:
     limit = configured or _FASTEST
     if learnt is None:
         return configured or None
-    grown = learnt.rate * _GROWTH ** min(max(now - learnt.at - _SETTLING, 0) / TICKS_PER_SECOND, 3_600)
+    quiet = min(max(now - learnt.at - _SETTLING, 0) / TICKS_PER_SECOND, 150)
+    grown = learnt.rate * _GROWTH ** (quiet + _HASTE * max(quiet - _NEAR_FOR, 0) ** 2)
     return None if not configured and grown >= limit else min(grown, limit)
 
 
@@ -78,12 +92,23 @@ def cut(current: float | None, *, handed_out: float, accepted: float) -> float:
 
 
 def share(accepted: int, asked: int, *, paced: bool) -> float:
-    """Return the share of requests that the platform seems to take, given what one worker has seen of late.
+    """Return the share of requests that the platform seems to take, given what one worker has seen at this pace.
 
-    Few answers prove little, less still where there is a pace, which was right until a moment ago.
+    Few answers prove little. A pace was right until a moment ago; where there is none, the first answers are those
+    of the requests that came before the crowd.
     """
-    trust = 3 if paced else 1
-    return (accepted + trust) / (asked + trust)
+    good, all_in_all = (3, 3) if paced else (2, 10)
+    return (accepted + good) / (asked + all_in_all)
+
+
+def too_fast(learnt: Learnt | None, *, slot: int, accepted: int, asked: int) -> bool:
+    """Return whether a 210 to a request of this slot says that the pace is too fast.
+
+    Shortly after a cut, the platform may still count the requests of before it. Then it takes many refusals.
+    """
+    if learnt is None or slot > learnt.at + _STILL_COUNTED:
+        return True
+    return asked >= _MANY and accepted < asked / 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,9 +56,9 @@ class Accounts:
         row = self._change(cid, change, fits & _uncut(seen))
         return [row["sequence"] - step * back for back in range(take.count - 1, -1, -1)], account(row)
 
-    def cut(self, cid: str, rate: float, *, now: int, seen: Account) -> bool:
-        """Slow the account to ``rate`` requests a second, unless its pace was cut since it was ``seen``."""
-        change = Change({"rate_milli": max(round(rate * _MILLI), 1), "cut_at": now})
+    def cut(self, cid: str, rate: float, *, at: int, seen: Account) -> bool:
+        """Slow the account to ``rate`` requests a second from a tick on, unless it was cut since ``seen``."""
+        change = Change({"rate_milli": max(round(rate * _MILLI), 1), "cut_at": at})
         return self._attempt(cid, change, _uncut(seen))
 
     # --- probes -------------------------------------------------------------------------------------------------
@@ -169,10 +169,14 @@ def _knowing(dear: Dear | None) -> ConditionBase:
 
 
 def _marked(seen: Account, now: int) -> dict[str, int]:
-    """Return a mark to tell slots a second by, if the last is over a second old."""
+    """Return a mark to tell slots a second by, if the last is over a second old.
+
+    That one stays beside it, so that there is always one which tells the count of a second or more.
+    """
     if seen.mark and now - seen.mark[0] <= beijing.TICKS_PER_SECOND:
         return {}
-    return {"mark_at": now, "mark_handed": seen.handed}
+    mark = {"mark_at": now, "mark_handed": seen.handed}
+    return mark | {"mark_before_at": seen.mark[0], "mark_before_handed": seen.mark[1]} if seen.mark else mark
 
 
 def account(row: Mapping[str, Any]) -> Account:
@@ -192,6 +196,7 @@ def account(row: Mapping[str, Any]) -> Account:
         learnt=Learnt(row["rate_milli"] / _MILLI, row["cut_at"]) if "cut_at" in row else None,
         handed=row.get("handed", 0),
         mark=(row["mark_at"], row["mark_handed"]) if "mark_at" in row else None,
+        mark_before=(row["mark_before_at"], row["mark_before_handed"]) if "mark_before_at" in row else None,
     )
 
 
