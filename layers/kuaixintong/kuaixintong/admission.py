@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from kuaixintong.core import beijing, gate
 from kuaixintong.core.beijing import TICKS_PER_SECOND
@@ -19,10 +20,12 @@ from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import KuaixintongError
 from kuaixintong.core.gate import Account, Closed, Permission, Probe, TooDear
-from kuaixintong.core.pace import Learnt
 from kuaixintong.slots import Held, NoSlot, Slot, Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
+
+if TYPE_CHECKING:
+    from kuaixintong.core.pace import Learnt
 
 _PROOF_LASTS = 60.0
 """Seconds for which a good answer lets a process's threads go side by side."""
