@@ -1,13 +1,17 @@
 """A part that is too dear holds back nobody else, nor does it throw away the slots that others have waited for."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from kuaixintong.admission import OutOfBalance, Shown
 from kuaixintong.core.codes import Trouble
-from kuaixintong.slots import Slots
 from kuaixintong.stores.account import Accounts
 from tests.sending import proven
 from tests.world import CID, World
+
+if TYPE_CHECKING:
+    from kuaixintong.slots import Slots
 
 
 def test_slots_that_were_taken_for_cheap_parts_outlast_one_that_is_too_dear(

@@ -1,4 +1,4 @@
-"""Nobody waits for a slot that comes after its time: a function that is killed meanwhile takes its whole batch along."""
+"""Nobody waits for a slot that comes after its time: a function that is killed takes its whole batch along."""
 
 import json
 

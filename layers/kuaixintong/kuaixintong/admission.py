@@ -136,7 +136,7 @@ class Admission:
             if self._slots.too_late(ticket.slot, deadline):
                 self.leave(ticket, Shown())
                 raise NoSlot(self._now() + timedelta(seconds=1), "the next slot comes too late")
-            # A probe whose slot was missed, while the right to it was won, gets another at :meth:`at_slot`: were it
+            # A probe whose slot was missed while the right to it was won gets another at :meth:`at_slot`. Were it
             # given up, a slow store would have it won and given up without an end.
             if self._slots.reached(ticket.slot, early=_EARLY) or ticket.probing or ticket.of_balance:
                 return ticket

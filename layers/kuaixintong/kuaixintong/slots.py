@@ -177,7 +177,7 @@ class Slots:
         raise NoSlot(self.clock() + timedelta(seconds=1), "other workers take all slots")
 
     def too_late(self, slot: Slot, deadline: float) -> bool:
-        """Whether whoever has until ``deadline`` (monotonic) cannot wait for a slot, which urgent ones take far ahead.
+        """Whether whoever has until ``deadline`` (monotonic) cannot wait for a slot; urgent ones take far ahead.
 
         A second more is in everybody's reckoning.
         """
