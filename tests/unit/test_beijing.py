@@ -49,7 +49,9 @@ def test_later_ticks_are_later_timestamps(tick: int, more: int) -> None:
 
 
 def test_the_specs_date_is_read_as_beijing_time() -> None:
-    assert beijing.parse("2015-04-01 12:00:00") == datetime(2015, 4, 1, 4, 0, tzinfo=UTC)
+    moment = beijing.parse("2015-04-01 12:00:00")
+    assert moment == datetime(2015, 4, 1, 4, 0, tzinfo=UTC)
+    assert moment.utcoffset() == timedelta(hours=8)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,37 @@ def test_iso_text_sorts_as_time_and_comes_back(microseconds: int) -> None:
     assert text.endswith("+08:00")
     assert timedelta() <= moment - beijing.from_iso(text) < timedelta(milliseconds=1)
     assert beijing.iso(moment + timedelta(milliseconds=1)) > text
+
+
+def test_a_date_whose_parts_are_too_short_is_named_in_the_error() -> None:
+    with pytest.raises(ValueError, match=r"^2015-4-1 12:00:00$"):
+        beijing.parse("2015-4-1 12:00:00")
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "ahead"),
+    [
+        (0.0, 0.5, 0.0),
+        (0.9, 1.4, 0.0),
+        (1.0, 1.5, 0.0),
+        (1.25, 1.5, 0.25),
+        (4.0, 9.0, 3.0),
+        (-0.75, 0.25, 0.0),
+        (-0.75, 0.0, 0.0),
+        (-4.0, -3.5, -3.5),
+    ],
+    ids=[
+        "in the same second",
+        "within the second that the other tells whole",
+        "a second later",
+        "ahead by what that second leaves no room for",
+        "however long the answer takes",
+        "behind, if the other looked at once",
+        "or at the very end",
+        "behind even when the answer comes",
+    ],
+)
+def test_a_clock_is_ahead_or_behind_by_what_is_certain(asked: float, answered: float, ahead: float) -> None:
+    told = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+    seconds = [told + timedelta(seconds=each) for each in (asked, answered)]
+    assert beijing.ahead(asked=seconds[0], told=told, answered=seconds[1]) == ahead

@@ -245,3 +245,81 @@ def test_what_shows_enough_balance_ends_what_was_known_and_nothing_newer() -> No
     assert gate.affords(known, balance=2_000, asked_at=NOW)
     assert not gate.affords(known, balance=1_999, asked_at=SOON)
     assert not gate.affords(known, balance=9_999, asked_at=PAST)
+
+
+def test_an_answer_from_the_very_moment_of_what_is_known_counts() -> None:
+    assert gate.refused(Dear(2_000, NOW, SOON, 3), cost=1_500, asked_at=NOW, now=NOW) == Dear(1_500, NOW, SOON, 3)
+
+
+# --- what the row knows -----------------------------------------------------------------------------------------
+
+STAINS = (
+    {"pause_reason": BALANCE},
+    {"probe_until": SOON},
+    {"unanswered": 1},
+    {"refused_timestamps": 1},
+)
+
+
+def test_a_row_that_says_nothing_is_an_account_of_which_nothing_is_known() -> None:
+    nothing = Account()
+    assert nothing == Account(
+        pause_reason=None,
+        pause_until=None,
+        pauses=0,
+        proven=None,
+        probe_until=None,
+        probed_at=None,
+        unanswered=0,
+        refused_timestamps=0,
+        dear=None,
+        sequence=None,
+        learnt=None,
+        handed=0,
+        mark=None,
+    )
+
+
+def test_a_good_answer_is_written_down_where_it_tells_something() -> None:
+    assert Account(proven="v1").spotless("v1")
+    assert not Account(proven="v1").spotless("v2")
+    for stain in STAINS:
+        assert not replace(Account(proven="v1"), **stain).spotless("v1")
+
+
+def test_a_good_answer_leaves_an_account_without_a_stain_and_with_all_else_that_is_known() -> None:
+    known = Account(
+        pause_until=SOON, pauses=3, probed_at=PAST, dear=DEAR, sequence=7, handed=9, mark=(1, 2), proven="v0"
+    )
+    for stain in STAINS:
+        cleared = replace(known, **stain).cleared("v1")
+        assert cleared == Account(dear=DEAR, sequence=7, handed=9, mark=(1, 2), proven="v1")
+        assert cleared.spotless("v1")
+
+
+@pytest.mark.parametrize(
+    ("handed", "mark", "rate"),
+    [
+        (7, None, 7.0),
+        (0, None, 0.0),
+        (30, (50_000, 10), 4.0),
+        (30, (95_000, 10), 20.0),
+        (30, (100_000, 10), 20.0),
+    ],
+    ids=["no mark: of the last second", "none", "over five seconds", "a mark of less than a second", "of now"],
+)
+def test_the_slots_that_were_handed_out_are_told_per_second_of_at_least_one(
+    handed: int, mark: tuple[int, int] | None, rate: float
+) -> None:
+    assert Account(handed=handed, mark=mark).handed_out(now=100_000) == rate
+
+
+def test_an_urgent_message_probes_at_the_moment_at_which_another_probe_is_overdue() -> None:
+    account = replace(OUTAGE, probed_at=NOW - timedelta(seconds=9), probe_until=NOW)
+    assert admit(account, secret_version="v1", now=NOW, lane=Lane.URGENT, cost=1) == Probe()
+
+
+def test_whoever_waits_in_place_looks_again_twice_a_second() -> None:
+    assert timedelta(seconds=0.5) == gate.LOOK_AGAIN
+    assert not Closed(SOON, BALANCE).in_place
+    assert Probe().of_balance is False

@@ -8,7 +8,7 @@ ten-thousandths of a second: a timestamp is then an integer clock reading, a *ti
 
 from datetime import UTC, datetime, timedelta, timezone
 
-BEIJING = timezone(timedelta(hours=8), "CST")
+BEIJING = timezone(timedelta(hours=8))
 
 TICKS_PER_SECOND = 10_000
 
