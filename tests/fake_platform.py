@@ -4,6 +4,7 @@ What HTTP brings about is played by the *fate* of each request.
 """
 
 import json
+import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -36,6 +37,7 @@ class Line:
     def __init__(self, platform: Platform, clock: Callable[[], datetime], *fates: Fate) -> None:
         self._platform = platform
         self._clock = clock
+        self._lock = threading.Lock()
         self.fates: deque[Fate] = deque(fates)
         self.always: dict[str, Fate] = {}
         self.requests: list[dict[str, Any]] = []
@@ -75,7 +77,8 @@ class Line:
 
     def act(self, fields: dict[str, str], *, instead: int | None = None) -> bytes:
         """Let the platform act on a request now; return its answer's bytes."""
-        return self._platform.receive(fields, self._clock() + self.ahead, instead=instead).answer.body
+        with self._lock:  # the platform is for one thread
+            return self._platform.receive(fields, self._clock() + self.ahead, instead=instead).answer.body
 
     def release(self) -> None:
         """Let the platform act on what was held up."""

@@ -89,7 +89,7 @@ class _Bed:
 
 @dataclass
 class World:
-    """One account, its tables and its platform. Safe between threads but for the platform and its line."""
+    """One account, its tables and its platform. Safe between threads that leave its time alone."""
 
     settings: Settings = field(default_factory=lambda: Settings(cid=CID, uid=UID, pwd=PWD, balance=10_000_000))
     receive_limit: int = 500
@@ -98,8 +98,6 @@ class World:
     repeat_within: timedelta = timedelta(minutes=60)
     requests_per_second: float = 0
     now: datetime = START
-    skew: timedelta = timedelta()
-    """How far the next processes' clock is ahead of the world's."""
     queue: PaperQueue = field(default_factory=PaperQueue)
 
     def __post_init__(self) -> None:
@@ -135,7 +133,7 @@ class World:
         return other
 
     def _clock(self) -> datetime:
-        return self.now + self.skew
+        return self.now
 
     def _seconds(self) -> float:
         return self.now.timestamp()
@@ -154,8 +152,16 @@ class World:
         platform: Any = None,
         probe_lease: timedelta = PROBE_LEASE,
         lane: Lane = Lane.ORDINARY,
+        skew: timedelta = timedelta(),
     ) -> Submitter:
-        """A sender as a new process has it: nothing cached, no connection open. A gate may stand before it."""
+        """A sender as a new process has it: nothing cached, no connection open, its clock ahead by ``skew``.
+
+        A gate may stand between it and everything outside.
+        """
+
+        def clock() -> datetime:
+            return self.now + skew
+
         gates = (self.gates, gate) if gate else (self.gates,)
 
         def gated[T](thing: T, place: str) -> T:
@@ -169,7 +175,7 @@ class World:
                 CachedSecret(
                     gated(self.secrets, "secret"), self.secret_arn, PlatformCredentials, monotonic=self._seconds
                 ),
-                self.new_slots(accounts, lane, gated(_Bed(self), "bed").sleep),
+                self.new_slots(accounts, lane, clock=clock, sleep=gated(_Bed(self), "bed").sleep),
                 probe_lease=probe_lease,
             ),
             platform=gated(platform or self.line, "platform"),
@@ -177,17 +183,22 @@ class World:
             receive_limit=self.receive_limit,
             longest_request=1.0,
             lane=lane,
-            clock=self._clock,
+            clock=clock,
             chance=lambda: 0.5,
         )
 
     def new_slots(
-        self, accounts: Accounts, lane: Lane = Lane.ORDINARY, sleep: Callable[[float], None] | None = None
+        self,
+        accounts: Accounts,
+        lane: Lane = Lane.ORDINARY,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        sleep: Callable[[float], None] | None = None,
     ) -> Slots:
         """The slots of a process of its own. To sleep is to let the world's time pass."""
         return Slots(
             accounts,
-            clock=self._clock,
+            clock=clock or self._clock,
             lane=lane,
             requests=self.requests_per_second,
             monotonic=self._seconds,

@@ -181,8 +181,7 @@ class Run:
         self._deliveries += 1
         self._away = timedelta()
         wire = Wire(self, fault, pause)
-        self.world.skew = fault.skew
-        sender = self.world.new_sender(gate=wire, platform=wire)
+        sender = self.world.new_sender(gate=wire, platform=wire, skew=fault.skew)
         body = json.dumps({"id": self.send_id, "mobiles": self.mobiles, "content": "x"})
         message = QueueMessage("message", "receipt", body, min(self._deliveries, 3))
         try:

@@ -9,11 +9,10 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
-from tests.chaos.faults import Clean, Fault
-from tests.chaos.run import FUNCTION_LIFE, Run, Schedule
+from tests.chaos.faults import Fault
+from tests.chaos.run import FUNCTION_LIFE, Run
 from tests.world import World
 
 _PATIENCE = 60.0
@@ -159,55 +158,3 @@ def act(actors: list[Actor], choices: Choices, *, switches: int | None = None) -
         assert chosen is not None
         if not chosen.step():
             left.remove(chosen)
-
-
-# --- a scene ----------------------------------------------------------------------------------------------------
-
-
-_NONE = Clean()
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One worker's part in a scene: which send it has got, and what goes wrong for it."""
-
-    send: int = 0
-    fault: Fault = _NONE
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Some workers at once, and what else happens meanwhile: ``late`` requests arriving, time passing.
-
-    Before it begins, the first send has met the faults of ``ground``.
-    """
-
-    ground: Schedule
-    parts: tuple[Part, ...]
-    late: bool = False
-    stall: bool = False
-
-    def play(self, choices: Choices, *, switches: int | None = None) -> list[Run]:
-        """Play it in a world in memory, and let every message do its duty; return a run for each send."""
-        world = World()
-        runs = [Run.on(world, self.ground, send_id="run-0")]
-        for fault in self.ground.faults:
-            runs[0].meet(fault)
-        runs += [
-            Run(world, self.ground, send_id=f"run-{send}", mobiles=(f"1370000000{send}",))
-            for send in range(1, 1 + max(part.send for part in self.parts))
-        ]
-        actors: list[Actor] = [Worker(runs[part.send], part.fault) for part in self.parts]
-        if self.late:
-            actors.append(Network(runs))
-        if self.stall:
-            actors.append(Stall(world))
-        act(actors, choices, switches=switches)
-        world.now += 6 * FUNCTION_LIFE + timedelta(milliseconds=1)
-        for run in runs:
-            run.finish()
-        return runs
-
-    def __str__(self) -> str:
-        told = " beside ".join(f"{part.fault} of send {part.send}" for part in self.parts)
-        return f"{self.ground} then {told}{', late' if self.late else ''}{', a stall' if self.stall else ''}"

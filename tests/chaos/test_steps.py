@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from itertools import combinations_with_replacement, product
+from collections.abc import Callable
+from dataclasses import replace
 from math import comb
 
 import pytest
@@ -11,59 +11,27 @@ from boto3.dynamodb.conditions import Attr
 
 from kuaixintong.stores import parts
 from local.simulator.settings import Memory
-from tests.chaos.faults import (
-    Answered,
-    Clean,
-    Fault,
-    Kill,
-    LateRequest,
-    LostAnswer,
-    LostRequest,
-    Unheard,
-    Unwritten,
-)
+from tests.chaos.faults import Answered, Fault
 from tests.chaos.judge import judge
 from tests.chaos.progress import Progress
 from tests.chaos.run import Run, Schedule
-from tests.chaos.steps import Actor, Choices, Part, Scene, Thrown, act, every_way
+from tests.chaos.scenes import FATES, HISTORIES, Part, Scene, crowd, scenes, trios
+from tests.chaos.steps import Actor, Choices, Thrown, act, every_way
+from tests.world import World
 
 FULL = os.environ.get("CHAOS") == "full"
 SHARDS = 4
-
-CLEAN, LATE = Clean(), LateRequest(99)
-FATES: tuple[Fault, ...] = (
-    *(CLEAN, LostAnswer(), LATE, Answered(1), LostRequest(), Answered(230), Answered(330), Answered(999)),
-    *(Kill(4), Kill(6), Unheard(3), Unheard(4), Unwritten(6), Answered(400), Answered(210)),
-)
-HISTORIES: tuple[tuple[Fault, ...], ...] = ((), (Answered(1),), (LostRequest(),), (Answered(210),))
-"""What the message has met before: a new part, one that waits, one with a request unanswered, a slow account."""
-
-
-def scenes(fates: tuple[Fault, ...], histories: tuple[tuple[Fault, ...], ...] = HISTORIES) -> Iterator[Scene]:
-    """Two copies of one message, whatever happens to each; also two messages on one account."""
-    for memory, proven, history in product(Memory, (True, False), histories):
-        ground = Schedule(history, memory, proven=proven)
-        for one, other in combinations_with_replacement(fates, 2):
-            yield Scene(ground, (Part(0, one), Part(0, other)), late=LATE in (one, other))
-        for one in fates:
-            yield Scene(ground, (Part(0, one), Part(1)), late=one == LATE)
-        yield Scene(ground, (Part(), Part()), stall=True)
 
 
 def plan() -> list[tuple[Scene, int | None]]:
     """Scenes, and how often the baton may be taken away in each: ``None`` is without a limit."""
     if not FULL:
-        return [(scene, 1) for scene in scenes(FATES[:3], HISTORIES[:2])]
-    lone = [Schedule((), memory, proven=proven) for memory, proven in product(Memory, (True, False))]
-    trio = [
-        Scene(ground, (Part(0, fault), Part(), Part(send)))
-        for ground, fault, send in product(lone, FATES[:5], (0, 1))
-    ]
-    exhausted = [Scene(ground, (Part(0, fault), Part())) for ground, fault in product(lone, FATES[:3])]
+        return [(scene, 1) for scene in scenes(FATES[:3], HISTORIES[:1])]
+    pairs = [*scenes(FATES, HISTORIES[:1]), *scenes(FATES[:8], HISTORIES[1:])]
     return [
-        *((scene, 1 if scene.late else 2) for scene in scenes(FATES)),
-        *((scene, 1) for scene in trio),
-        *((scene, None) for scene in exhausted),
+        *((scene, 1 if scene.late else 2) for scene in pairs),
+        *((scene, 1) for scene in trios(FATES[:6])),
+        *((scene, None) for scene in scenes(FATES[:2], HISTORIES[:1]) if not scene.stall),
     ]
 
 
@@ -85,11 +53,14 @@ def test_whoever_is_next_nothing_is_sent_twice_or_lost(progress: Callable[..., P
 
 @pytest.mark.parametrize("seed", range(2_000 if FULL else 40))
 def test_whoever_the_die_says_is_next(seed: int) -> None:
-    die = Thrown(seed)
-    faults = [FATES[die.pick(len(FATES))] for _ in range(3)]
-    ground = Schedule(HISTORIES[die.pick(4)], list(Memory)[die.pick(2)], proven=bool(die.pick(2)))
-    scene = Scene(ground, tuple(Part(die.pick(2), fault) for fault in faults), late=True, stall=True)
-    assert not wrong(scene.play(die)), scene
+    scene = replace(crowd(seed, copies=3), late=True, stall=True)
+    assert not wrong(scene.play(Thrown(seed))), scene
+
+
+@pytest.mark.parametrize("seed", range(200 if FULL else 20))
+def test_eight_workers_on_threads_that_nobody_holds_back(seed: int) -> None:
+    scene = crowd(seed, copies=8)
+    assert not wrong(scene.play_at_once(World())), scene
 
 
 # --- the tests' own tests ---------------------------------------------------------------------------------------
