@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from local.processes import free_port
 from local.stack import EmulatedStack
-from tests.bench import producer, receiver, sender
+from tests.bench import producer, receiver, sender, traffic
 
 
 class Emulator(EmulatedStack):
@@ -32,6 +32,7 @@ def main() -> None:
             sender.run(platform, f"http://127.0.0.1:{control}/_sim")
             receiver.run()
             producer.run()
+            traffic.run(platform, f"http://127.0.0.1:{control}/_sim")
 
 
 if __name__ == "__main__":

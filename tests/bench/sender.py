@@ -47,7 +47,7 @@ IMPORTS = 9
 
 def run(platform_url: str, control_url: str) -> None:
     """Measure, and print both sides and the ratio of each."""
-    with patch.dict("os.environ", _deployment(platform_url)):
+    with patch.dict("os.environ", deployment(platform_url)):
         handler.logger.handlers[0].setStream(io.StringIO())  # type: ignore[attr-defined]
         handler._settings.cache_clear()
         handler._submitter.cache_clear()
@@ -250,7 +250,7 @@ def _import_seconds(statement: str) -> float:
 # --- shared -----------------------------------------------------------------------------------------------------
 
 
-def _deployment(platform_url: str) -> dict[str, str]:
+def deployment(platform_url: str) -> dict[str, str]:
     """Make tables, queues and a secret of this run's own; return the environment that names them."""
     prefix = f"bench-{uuid.uuid4().hex[:8]}-"
     tables = create_tables(boto3.client("dynamodb"), prefix)
@@ -269,6 +269,9 @@ def _deployment(platform_url: str) -> dict[str, str]:
         "LEASE_SECONDS": "90",
         "RETENTION_DAYS": "180",
         "STORE_CONTENT": "true",
+        "REPEAT_WITHIN_MINUTES": "60",
+        "LANE": "ordinary",
+        "REQUESTS_PER_SECOND": "0",
         "CONNECT_TIMEOUT_SECONDS": "3",
         "ANSWER_TIMEOUT_SECONDS": "10",
     }
