@@ -71,5 +71,10 @@ def _with_id(letter: DeadLetter) -> str:
     """
     try:
         return stamped(letter.body, letter.message_id)
-    except (SendRefused, ValueError, AttributeError):  # no JSON object: it is refused in its lane, with words
+    except (
+        SendRefused,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ):  # no JSON object: it is refused in its lane, with words
         return letter.body
