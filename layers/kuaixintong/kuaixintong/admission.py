@@ -254,7 +254,11 @@ class Admission:
     def _begin_probe(
         self, credentials: PlatformCredentials, seen: Account, now: datetime
     ) -> PlatformCredentials | None:
-        if not self._accounts.begin_probe(credentials.cid, by=_name(), now=now, lease=self._probe_lease):
+        outage = seen.pause_until is not None and now < seen.pause_until
+        every = gate.PROBE_EVERY if outage else None  # what was seen is up to a second old
+        if not self._accounts.begin_probe(
+            credentials.cid, by=_name(), now=now, lease=self._probe_lease, every=every
+        ):
             return None
         if seen.pause_reason is Trouble.AUTHENTICATION:  # perhaps it has been put right meanwhile
             fresh = self._secret.get(newer_than=credentials.version)

@@ -63,11 +63,18 @@ class Accounts:
 
     # --- probes -------------------------------------------------------------------------------------------------
 
-    def begin_probe(self, cid: str, *, by: str, now: datetime, lease: timedelta) -> bool:
-        """Win the right to be the only one who asks for now; ``False`` if somebody else has it."""
+    def begin_probe(
+        self, cid: str, *, by: str, now: datetime, lease: timedelta, every: timedelta | None = None
+    ) -> bool:
+        """Win the right to be the only one who asks for now; ``False`` if somebody else has it.
+
+        With ``every``, also if the last one asked less than that ago.
+        """
         stamp = beijing.iso(now)
         change = Change({"probe_until": beijing.iso(now + lease), "probed_at": stamp, "probe_by": by})
-        return self._attempt(cid, change, _free("probe_until", stamp), ours=("probe_by", by))
+        free = _free("probe_until", stamp)
+        due = free & _free("probed_at", beijing.iso(now - every)) if every else free
+        return self._attempt(cid, change, due, ours=("probe_by", by))
 
     def end_probe(self, cid: str) -> None:
         """Let the next worker probe: this one learnt nothing about the account."""
