@@ -135,7 +135,8 @@ def test_a_wrong_password_costs_a_few_calls_and_no_send(
     wait_until(lambda: len(platform.requests()) > 0, "the sender tries", seconds=30)
     minute = platform.requests()[0].received_at + timedelta(minutes=1)
     wait_until(lambda: datetime.now(UTC) > minute, "a minute passes", seconds=70)
-    assert len(platform.requests()) <= CALLS_IN_A_MINUTE
+    # How much later this machine gets round to looking is not the sender's doing.
+    assert sum(request.received_at < minute for request in platform.requests()) <= CALLS_IN_A_MINUTE
     assert not platform.messages()
 
     deployment.stack.fill_in_platform_secret(cid=account.cid, uid=account.uid, pwd="changed")

@@ -89,3 +89,28 @@ def test_another_account_takes_over_what_the_first_has_answered(world: World, li
     world.pass_time(seconds=1)  # the platform of these tests remembers timestamps whoever's they are
     assert world.deliver(BODY, receive_count=2).again is None
     assert (states(world), line.requests[-1]["cid"]) == ({"1": "ACCEPTED"}, "87654321")
+
+
+@pytest.mark.xfail(reason="each asks once with what it has read, and may probe in a pause that is a second old")
+def test_workers_that_have_all_read_an_older_secret_do_not_try_it_one_after_the_other(world: World) -> None:
+    warm = [world.new_sender() for _ in range(9)]
+    for number, worker in enumerate(warm):
+        world.sender = worker
+        world.deliver(BODY, message_id=f"warm-up-{number}")
+    world.line.requests.clear()
+    world.platform.change({"pwd": "another"})
+    world.change_secret("wrong, too")
+    world.table("AccountTable").put({"cid": CID})  # nothing is known of the account: somebody has to probe
+    world.pass_time(seconds=2)
+    waiting = iter(enumerate(warm))
+
+    def let_the_next_one_in(_: int) -> None:
+        if "probe_until" not in world.account() and (following := next(waiting, None)):
+            number, world.sender = following
+            world.deliver(BODY, message_id=f"m-{number}")
+
+    # Whoever has learnt nothing gives the right to probe back; the next worker takes it before this one asks again.
+    world.happens("AccountTable.update", let_the_next_one_in, after=True)
+    let_the_next_one_in(0)
+    assert world.account()["pause_reason"] == "authentication"
+    assert len(world.line.requests) <= 5
