@@ -21,7 +21,7 @@ def test_slots_that_were_taken_for_cheap_parts_outlast_one_that_is_too_dear(
     proven(world)
     world.pass_time(seconds=5)
     slots: Slots = world.new_slots(Accounts(world.table("AccountTable")))
-    monkeypatch.setattr(world, "new_slots", lambda *_: slots)
+    monkeypatch.setattr(world, "new_slots", lambda *_, **__: slots)
     admission = world.new_sender().admission
     admission.leave(admission.enter(cost=10), Shown(answered=True, trouble=Trouble.BALANCE))
     slots.take(CID, 5, deadline=world.now.timestamp() + 10)  # as for five threads that wait
