@@ -112,6 +112,7 @@ _FOR_TYPE_CHECKERS = (
     m.TypeAlias()
     | m.TypeParameters()
     | m.If(test=m.Name("TYPE_CHECKING"))
+    | m.Assign(targets=[m.AssignTarget(m.Name("__all__"))])
     | m.ClassDef(bases=[m.Arg(m.Name("Protocol"))])
     | m.Call(func=m.Name("cast"), args=[m.Arg(m.SimpleString()), m.Arg(m.Name())])
 )
@@ -128,18 +129,17 @@ def _says_the_same(mutation: Mutation) -> bool:
     return False
 
 
-_PROSE = re.compile(r"\W*(?:[A-Za-z'’]+\W+){3,}[A-Za-z'’]+\W*")
+_WORD = re.compile(r"[\w'’\"“”(),.;:!?…–-]+")
 
 
 def _is_prose(node: cst.CSTNode) -> bool:
     """Whether this is a sentence, or a piece of one: no test should pin every word that a person reads."""
-    match node:
-        case cst.ConcatenatedString():
-            return isinstance(node.evaluated_value, str) and bool(_PROSE.match(node.evaluated_value))
-        case cst.SimpleString():
-            return isinstance(node.evaluated_value, str) and bool(_PROSE.match(node.evaluated_value))
-        case _:
-            return False
+    if not isinstance(node, cst.ConcatenatedString | cst.SimpleString) or not isinstance(
+        node.evaluated_value, str
+    ):
+        return False
+    words = node.evaluated_value.split()
+    return len(words) > 3 and all(map(_WORD.fullmatch, words))
 
 
 def _difference(was: list[str], became: list[str]) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The spec's table of state codes: all of it, in its own words, each with who has to act."""
 
 from kuaixintong.core import codes
-from kuaixintong.core.codes import Actor
+from kuaixintong.core.codes import Actor, StateCode, Trouble
 from tests import spec_samples
 
 
@@ -24,5 +24,17 @@ def test_each_code_says_who_has_to_act() -> None:
 
 def test_a_code_that_the_spec_does_not_list_is_ours_to_find_out_about() -> None:
     for code in (-1, 2, 999, 2**63):
-        assert codes.look_up(code).actor is Actor.US
-        assert codes.look_up(code).code == code
+        assert codes.look_up(code) == StateCode(code, "未知的状态码", Actor.US)
+
+
+def test_the_words_of_troubles_are_those_that_stand_in_the_accounts_row() -> None:
+    assert [trouble.value for trouble in Trouble] == [
+        "authentication",
+        "source address",
+        "account disabled",
+        "organisation disabled",
+        "balance",
+        "timestamp",
+        "unreachable",
+        "pace",
+    ]

@@ -1,18 +1,18 @@
 """The platform's state codes (spec 6.2): the whole table, in its own words, and who has to act on each."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import StrEnum, auto
 from types import MappingProxyType
 
 
 class Actor(StrEnum):
     """Who has to do something about an answer."""
 
-    NOBODY = "nobody"
-    LATER = "later"  # the moment is bad: the system asks again by itself
-    REQUEST = "request"  # the request is wrong: whoever enqueued it
-    ACCOUNT = "account"  # the account needs a person: password, address, standing, balance
-    US = "us"  # we and the platform disagree on the protocol
+    NOBODY = auto()
+    LATER = auto()  # the moment is bad: the system asks again by itself
+    REQUEST = auto()  # the request is wrong: whoever enqueued it
+    ACCOUNT = auto()  # the account needs a person: password, address, standing, balance
+    US = auto()  # we and the platform disagree on the protocol
 
 
 class Trouble(StrEnum):

@@ -16,7 +16,7 @@ Nothing here knows DynamoDB, HTTP or the clock. The life of a row::
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import StrEnum, auto
 from typing import Any, Self
 
 from kuaixintong.core import beijing
@@ -44,13 +44,13 @@ class State(StrEnum):
 class Then(StrEnum):
     """What the worker does after a row is written."""
 
-    DONE = "done"
-    LATER = "later"  # after a backoff
-    SOON = "soon"  # after a moment
-    AT_ONCE = "at once"
-    IN_ITS_TURN = "in its turn"  # when the account's pace lets it
-    FRESH_SECRET = "fresh secret"  # noqa: S105  # at once if the secret has changed, else later
-    SPLIT = "split"  # the halves, at once
+    DONE = auto()
+    LATER = auto()  # after a backoff
+    SOON = auto()  # after a moment
+    AT_ONCE = auto()
+    IN_ITS_TURN = auto()  # when the account's pace lets it
+    FRESH_SECRET = auto()  # at once if the secret has changed, else later
+    SPLIT = auto()  # the halves, at once
 
 
 class Attention(StrEnum):
