@@ -22,6 +22,7 @@ room               what it knows
 ``change``         what a write changes of a row, as a value
 ``schedule``       when a message comes back
 ``gate``           the account: pauses, probes, and when a call is allowed
+``pace``           slots, and what a platform that says 210 teaches of its limit
 ``gateway``        what API Gateway and load balancers hand over, as one request
 ``parameters``     a request's parameters, in every notation that the platform uses
 ``multipart``      the sections of a multipart body, each with its place

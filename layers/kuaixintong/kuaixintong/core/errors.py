@@ -12,7 +12,7 @@
     │   ├── CredentialsUnusable a secret that lacks a field or is no JSON object
     │   └── AccessRefused       AWS does not let whoever asks: no credentials, no permission, no such stack
     ├── TryLater                nothing is wrong with the request; the same again will do
-    │   ├── StoreUnavailable    DynamoDB or Secrets Manager did not do what was asked
+    │   ├── StoreUnavailable    an AWS service did not do what was asked
     │   ├── ClockAstray         this machine's clock, or the account's sequence, is not to be trusted
     │   ├── TooSlow             a push was not read before its sender's patience is at its end
     │   ├── ClaimLost           the row has moved on under a worker that believed it owned it
@@ -80,7 +80,7 @@ class TryLater(KuaixintongError):
 
 
 class StoreUnavailable(TryLater):
-    """An AWS store did not answer, throttled the call, or failed inside."""
+    """An AWS service did not answer, throttled the call, or failed inside."""
 
 
 class ClockAstray(TryLater):

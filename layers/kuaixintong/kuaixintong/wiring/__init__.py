@@ -1,7 +1,7 @@
-"""How the parts of a function hang together: settings in, one ready object out.
+"""How the parts of a function or a tool hang together: settings in, one ready object out.
 
-One module per function, each importing what that function needs and no more: ``sender``, ``receiver``,
-``balance``, and ``reading`` for whoever asks the tables.
+One module each, importing what that one needs and no more: ``sender``, ``receiver``, ``balance``; ``reading`` for
+whoever asks the tables, and ``redriving`` for whoever puts back what was given up.
 """
 
 from datetime import UTC, datetime
