@@ -109,7 +109,7 @@ def test_workers_that_have_all_read_an_older_secret_do_not_try_it_one_after_the_
             number, world.sender = following
             world.deliver(BODY, message_id=f"m-{number}")
 
-    # Whoever has learnt nothing gives the right to probe back; the next worker takes it before this one asks again.
+    # Whoever has learnt nothing gives the right to probe back; the next worker takes it before this one asks on.
     world.happens("AccountTable.update", let_the_next_one_in, after=True)
     let_the_next_one_in(0)
     assert world.account()["pause_reason"] == "authentication"

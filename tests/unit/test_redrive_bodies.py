@@ -14,11 +14,11 @@ class Paper(DeadLetters):
         self.letters = [DeadLetter(f"m-{n}", "r", body, Lane.ORDINARY) for n, body in enumerate(bodies)]
         self.back: list[str] = []
 
-    def receive(self, *, wait: int) -> list[DeadLetter]:  # noqa: ARG002
+    def receive(self, *, wait: int) -> list[DeadLetter]:
         found, self.letters = self.letters, []
         return found
 
-    def put_back(self, letter: DeadLetter, body: str) -> None:  # noqa: ARG002
+    def put_back(self, letter: DeadLetter, body: str) -> None:
         self.back.append(body)
 
     def left(self) -> int:
