@@ -101,8 +101,12 @@ class Account:
 
     def handed_out(self, *, now: int) -> float:
         """Return the slots a second that all workers have been given lately."""
-        since, before = self.mark_before or self.mark or (now, 0)
-        return (self.handed - before) / (max(now - since, TICKS_PER_SECOND) / TICKS_PER_SECOND)
+        marks = [mark for mark in (self.mark, self.mark_before) if mark] or [(now, 0)]
+        # A mark of just now has seen little, and one of before a rest tells the rest: neither tells too many.
+        return max(
+            (self.handed - handed) / (max(now - tick, TICKS_PER_SECOND) / TICKS_PER_SECOND)
+            for tick, handed in marks
+        )
 
 
 @dataclass(frozen=True, slots=True)
