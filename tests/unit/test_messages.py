@@ -10,20 +10,24 @@ from kuaixintong.core.messages import MO, Answer, Report, SendSm
 SECRET = "周末参加不了培训了"
 
 
+MOBILE = "13500000000"
+
+
 @pytest.mark.parametrize(
-    "message",
+    ("message", "shown"),
     [
-        SendSm(("13708600860",), SECRET),
-        Report("7331", "13500000000", "0", True, extra=SECRET),
-        MO("13500000000", SECRET, "2015-01-01 12:00:00"),
-        MO("13500000000", "x", "2015-01-01 12:00:00", extra=SECRET),
+        (SendSm((MOBILE,), SECRET, "2015-04-01 12:00:00"), "2015-04-01"),
+        (Report("7331", MOBILE, "0", True, f"+86{MOBILE}", SECRET), "7331"),
+        (MO(MOBILE, SECRET, "2015-01-01 12:00:00", f"+86{MOBILE}"), "2015-01-01"),
+        (MO(MOBILE, "x", "2015-01-01 12:00:00", extra=SECRET), "2015-01-01"),
     ],
-    ids=lambda message: type(message).__name__,
+    ids=lambda value: type(value).__name__,
 )
-def test_what_a_message_says_to_people_is_not_shown(message: object) -> None:
-    assert "13" in repr(message)
-    assert SECRET not in repr(message)
-    assert SECRET not in f"{[message]}"
+def test_neither_whom_a_message_is_for_nor_what_it_says_is_shown(message: object, shown: str) -> None:
+    assert shown in repr(message)
+    for hidden in (SECRET, MOBILE):
+        assert hidden not in repr(message)
+        assert hidden not in f"{[message]}"
 
 
 def test_what_is_left_out_of_a_submission_is_empty_text() -> None:

@@ -9,7 +9,7 @@ written, an object that says two things says so, and members and elements come w
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -29,7 +29,7 @@ class Member:
     """A member of an object: its value as text, the place of what is between its quotes, and if it has an end."""
 
     name: str
-    value: str
+    value: str = field(repr=False)
     begin: int
     end: int
     complete: bool = True

@@ -18,7 +18,7 @@ class SendSm:
     ``at_time`` is ``yyyy-MM-dd HH:mm:ss`` or empty for "at once"; the daily window is ``HH:mm:ss`` or empty.
     """
 
-    mobiles: tuple[str, ...]
+    mobiles: tuple[str, ...] = field(repr=False)
     content: str = field(repr=False)
     at_time: str = ""
     daily_begin_time: str = ""
@@ -55,10 +55,10 @@ class Report:
     """
 
     token: str
-    mobile: str
+    mobile: str = field(repr=False)
     result_code: str
     success: bool
-    mobile_as_pushed: str = ""
+    mobile_as_pushed: str = field(default="", repr=False)
     extra: str = field(default="", repr=False)
 
     @property
@@ -74,10 +74,10 @@ class MO:
     ``mobile``, ``mobile_as_pushed`` and ``extra`` are as in a :class:`Report`.
     """
 
-    mobile: str
+    mobile: str = field(repr=False)
     content: str = field(repr=False)
     smg_recv_date: str
-    mobile_as_pushed: str = ""
+    mobile_as_pushed: str = field(default="", repr=False)
     extra: str = field(default="", repr=False)
 
     @property

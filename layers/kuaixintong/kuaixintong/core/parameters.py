@@ -125,7 +125,7 @@ class _Field:
     name: str
     begin: int
     end: int
-    value: Callable[[], str]
+    value: Callable[[], str] = field(repr=False)
     complete: bool = True
 
 
