@@ -1,8 +1,10 @@
 """Slots of the account's pace, and timestamps with them: how one process takes them from the account's sequence.
 
 Carries out what :mod:`kuaixintong.core.pace` plans, and remembers for a moment how the account stands: whoever
-takes slots sees the row, so that a pause costs no read. Used by one thread at a time, but for
-:meth:`Slots.reached`.
+takes slots sees the row, so that a pause costs no read.
+
+Its owner lets one thread at a time in, but for what takes its time: :meth:`Slots.take`, :meth:`Slots.look` and
+:meth:`Slots.slow` speak to the account's table, :meth:`Slots.reached` waits, and others go on meanwhile.
 """
 
 import time
@@ -101,8 +103,7 @@ class Slots:
         if cid != self._cid:
             self._cid = cid
             self.forget()
-        fresh = self._account is not None and self.monotonic() - self._known_at <= _KNOWN_FOR
-        return self._account if fresh else None
+        return self._account if self.monotonic() - self._known_at <= _KNOWN_FOR else None
 
     @property
     def last_known(self) -> Account | None:
@@ -111,8 +112,9 @@ class Slots:
 
     def look(self, cid: str) -> Account:
         """Read how the account stands."""
-        self._know(self._accounts.look(cid))
-        return self._account or Account()
+        seen = self._accounts.look(cid)
+        self._know(seen)
+        return seen
 
     def forget(self) -> None:
         """Forget what was known, slots included: the next who asks looks anew."""
@@ -130,7 +132,8 @@ class Slots:
 
     def note_proof(self, version: str) -> None:
         """Note what a good answer has cleared."""
-        self._account = self._account and self._account.cleared(version)
+        known = self._account
+        self._account = known and known.cleared(version)
 
     def _know(self, seen: Account) -> None:
         self._account, self._known_at = seen, self.monotonic()
@@ -140,11 +143,13 @@ class Slots:
     def pop(self) -> Slot | None:
         """Return a slot that is still to come, or a timestamp of the last second, if there is one left."""
         now, monotonic = self._now(), self.monotonic()
-        while self._slots:
-            slot = self._slots.popleft()
+        while True:
+            try:
+                slot = self._slots.popleft()
+            except IndexError:  # asked beforehand, another thread could drop them in between
+                return None
             if now - slot.tick <= pace.MISSED if slot.timed else monotonic - slot.taken_at <= _KNOWN_FOR:
                 return slot
-        return None
 
     def take(self, cid: str, wanted: int, *, deadline: float) -> None:
         """Take up to ``wanted`` slots, at least one, waiting for them until ``deadline`` (monotonic) if need be.
@@ -177,7 +182,7 @@ class Slots:
         raise NoSlot(self.clock() + timedelta(seconds=1), "other workers take all slots")
 
     def too_late(self, slot: Slot, deadline: float) -> bool:
-        """Whether whoever has until ``deadline`` (monotonic) cannot wait for a slot; urgent ones take far ahead.
+        """Whether a slot, which urgent workers take far ahead, comes after ``deadline`` (monotonic).
 
         A second more is in everybody's reckoning.
         """
@@ -209,7 +214,8 @@ class Slots:
         far as is known.
         """
         since = refused.seen.learnt
-        if self._account and self._account.learnt != since:
+        known = self._account
+        if known and known.learnt != since:
             return
         if not pace.too_fast(since, slot=refused.tick, accepted=accepted, asked=asked):
             return
@@ -221,7 +227,9 @@ class Slots:
         share = pace.share(accepted, asked, paced=current is not None)
         slower = pace.cut(current, handed_out=seen.handed_out(now=now), accepted=share)
         at = min(max(now, seen.sequence or now), now + _LONGEST_LEAD)
-        self._accounts.cut(cid, slower, at=at, seen=seen)
+        if not self._accounts.cut(cid, slower, at=at, seen=seen):  # another worker has, since we looked
+            self.forget()
+            return
         self._account = replace(seen, learnt=Learnt(slower, at)) if self._account else None
         if current is None:
             self.drop()  # timestamps of before there was a pace are no slots
