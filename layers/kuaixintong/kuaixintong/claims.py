@@ -62,13 +62,17 @@ class Claims:
 
         A part without usable mobiles is born ``REJECTED``.
         """
-        standing = self._put(self._rows.noted(send, part, now=now), None)
+        standing = self._put(self._rows.noted(send, part, now=now))
         if standing is None:
             return None
         return standing if standing.fingerprint == send.fingerprint else Conflict()
 
-    def _put(self, row: Row, seen: Standing | None) -> Standing | None:
-        """Put a new row, in a refused body's place if one stands there; return the send that is there already."""
+    def _put(self, row: Row, *, unless: str = "") -> Standing | None:
+        """Put a new row, in a refused body's place if one stands there.
+
+        Return what stays there instead: a send, or what has been refused with the digest ``unless`` before.
+        """
+        seen: Standing | None = None
         for _ in range(_TRIES):
             try:
                 if seen is None:
@@ -77,7 +81,7 @@ class Claims:
                     self._parts.replace(taking_over(row, seen), seen=seen.revision)
             except Moved as moved:
                 seen = _standing(moved)
-                if not seen.no_send:
+                if not seen.no_send or unless in seen.refused:
                     return seen
             else:
                 return None
@@ -219,20 +223,7 @@ class Claims:
 
     def _refused(self, send_id: str, body: str, words: str, digest: str, now: datetime) -> Standing | None:
         """Write a refusal; return what stands there if that is a send, or has been refused before."""
-        row, seen = self._rows.refused(send_id, body, words, digest, now=now), None
-        for _ in range(_TRIES):
-            try:
-                if seen is None:
-                    self._parts.create(row)
-                else:
-                    self._parts.replace(taking_over(row, seen), seen=seen.revision)
-            except Moved as moved:
-                seen = _standing(moved)
-                if not seen.no_send or digest in seen.refused:
-                    return seen
-            else:
-                return None
-        raise ClaimLost("The row keeps moving.")
+        return self._put(self._rows.refused(send_id, body, words, digest, now=now), unless=digest)
 
 
 def _claimed_before(row: Standing) -> Claimed | Finished:
