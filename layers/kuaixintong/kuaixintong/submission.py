@@ -375,15 +375,7 @@ class _Errand:
 
     def _put_back(self, part: Part, held: Claimed, words: str) -> Again:
         """Give a part back whose request has found no slot: it never left."""
-        submit = held.submit
-        never_left = Outcome(
-            None,
-            first_use=submit.uses == 1,
-            mobiles=len(part.mobiles),
-            others_unanswered=submit.unanswered > 1,
-            left=False,
-            words=words,
-        )
+        never_left = replace(_asking(part, held), left=False, words=words)
         self._write(part, held, ledger.rule_for(never_left), never_left)
         return Again(SOON, never_left.words)
 
@@ -399,13 +391,8 @@ class _Errand:
     def _outcome(self, part: Part, held: Claimed, ticket: Ticket) -> Outcome:
         """Ask, and return what came back, with all that the ledger wants to know of the request."""
         submit = held.submit
-        asking = Outcome(
-            None,
-            first_use=submit.uses == 1,
-            mobiles=len(part.mobiles),
-            others_unanswered=submit.unanswered > 1,
-            at_time_near=submit.with_at_time and schedule.near(self._send.at_time, now=self._now()),
-        )
+        near = submit.with_at_time and schedule.near(self._send.at_time, now=self._now())
+        asking = replace(_asking(part, held), at_time_near=near)
         request = self._request(part, with_at_time=submit.with_at_time)
         try:
             answer = self._desk.platform.ask(request, ticket.credentials, submit.timestamp)
@@ -474,6 +461,17 @@ class _Errand:
 
 class _IdTaken(Exception):
     pass
+
+
+def _asking(part: Part, held: Claimed) -> Outcome:
+    """What the ledger wants to know of a request that has no answer yet."""
+    submit = held.submit
+    return Outcome(
+        None,
+        first_use=submit.uses == 1,
+        mobiles=len(part.mobiles),
+        others_unanswered=submit.unanswered > 1,
+    )
 
 
 def _shown(outcome: Outcome | None, trouble: Trouble | None) -> Shown:
