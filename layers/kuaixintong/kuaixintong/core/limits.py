@@ -1,8 +1,5 @@
 """What DynamoDB, SQS and the platform take: the limits that keys, rows, calls and requests are cut to."""
 
-PARTITION_KEY_BYTES = 2_048
-"""UTF-8 bytes of a partition key, an index's included."""
-
 SORT_KEY_BYTES = 1_024
 """UTF-8 bytes of a sort key, an index's included."""
 
@@ -11,9 +8,6 @@ ITEM_BYTES = 400 * 1_024
 
 BATCH_ITEMS = 25
 """Items that one ``BatchWriteItem`` puts or deletes; no two of them may have the same key."""
-
-TRANSACTION_ITEMS = 100
-"""Items that one ``TransactWriteItems`` touches; no two of them may be the same."""
 
 MESSAGE_BYTES = 1_048_576
 """Bytes that SQS takes in one message, its attributes included, and in all messages of one call: 1 MiB."""

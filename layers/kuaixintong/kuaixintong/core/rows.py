@@ -34,7 +34,7 @@ from kuaixintong.core.ledger import (
 from kuaixintong.core.messages import Answer
 from kuaixintong.core.sends import InvalidMobile, Part, Send
 
-LONGEST_BODY = 90_000
+_LONGEST_KEPT = 90_000
 """Characters of a refused body that are kept; a row holds 400 KB, and a character is at most four bytes."""
 
 REFUSED_SHARDS = 8
@@ -81,7 +81,7 @@ class Rows:
             "parts": 1,
             "state": State.REJECTED,
             "words": words,
-            "body": body[:LONGEST_BODY] if self.store_content else None,
+            "body": body[:_LONGEST_KEPT] if self.store_content else None,
             "fingerprint": digest,
             "refused": [digest],
             "attention": refused_shard(shard),
