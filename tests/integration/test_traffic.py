@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import count
+from itertools import count, pairwise
 from typing import Any, cast
 
 import pytest
@@ -58,6 +58,9 @@ class Traffic:
         """Of each request: when it reached the platform, and the code that it was answered."""
         self.accepted_at: dict[str, float] = {}
         """By mobile."""
+        self.well_at = 0.0
+        """When an outage ends: until then connections are refused."""
+        self.refused_at: list[float] = []
         self.queues: dict[Lane, list[Waiting]] = {lane: [] for lane in Lane}
         self.open, self.stopped = 0, False
         self._numbers = count()
@@ -131,6 +134,9 @@ class Traffic:
     def carry(self, line: Line, fields: dict[str, str]) -> Answer:
         """Bring a request to the platform, and its answer back."""
         self.clockwork.sleep(self.chance.uniform(0.002, 0.03))
+        if self.clockwork.seconds < self.well_at:
+            self.refused_at.append(self.clockwork.seconds)
+            line.carry(fields, "unsent")
         answer = line.carry(fields, "well")
         self.arrivals.append((self.clockwork.seconds, answer.state_code))
         if answer.state_code == 0:
@@ -288,3 +294,20 @@ def test_a_dear_part_waits_and_cheap_ones_go_on() -> None:
     waited = [traffic.accepted_at[mobile] - (3.0 + number) for number, mobile in enumerate(codes)]
     assert max(waited) <= 1.0
     assert len(traffic.accepted_at) == 2_020, "the dear one in the end"
+
+
+@pytest.mark.parametrize(("codes", "outage"), [(1, 20), (1, 60), (12, 60)])
+def test_in_an_outage_one_probe_goes_every_two_seconds_and_codes_go_out_soon_after(
+    codes: int, outage: int
+) -> None:
+    traffic = Traffic()
+    traffic.well_at = float(outage)
+    for mobile in numbers(codes):
+        traffic.enqueue(mobile, lane=Lane.URGENT, category="otp")
+    for mobile in numbers(30, first=90_000_000):
+        traffic.enqueue(mobile)
+    traffic.run(2, urgent=2)
+    paused = traffic.refused_at[2:]  # each lane may meet the outage by itself first
+    assert len(paused) >= outage / 8
+    assert all(after - before >= 1.9 for before, after in pairwise(paused))
+    assert max(traffic.accepted_at[mobile] for mobile in numbers(codes)) <= outage + 5

@@ -188,6 +188,7 @@ class _Errand:
         self._message = message
         self._send = send
         self._time_left = time_left
+        self._began = submitter.clock()
         self._progress = Progress(send.send_id)
         self._seen: dict[str, Standing] = {}
         self._unfinished: list[Part] = []
@@ -301,7 +302,10 @@ class _Errand:
         return self._not_ours(self._claim(part, Bid(_new_claim()), now))
 
     def _patience(self, rest: float) -> float:
-        return min(rest, schedule.IN_PLACE) if self._desk.lane is Lane.URGENT else rest
+        """Return for how long this message may wait here and now."""
+        if self._desk.lane is not Lane.URGENT:
+            return rest
+        return max(min(rest, schedule.IN_PLACE - (self._now() - self._began).total_seconds()), 0)
 
     def _wait(self, part: Part, held: Held) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
@@ -434,6 +438,8 @@ class _Errand:
                 return rule.then
             case Then.SOON:
                 return Again(SOON, "timestamp refused")
+            case _ if self._waits_out(trouble):
+                return Then.IN_ITS_TURN
             case _:
                 # Deliveries that met a pause cost nothing and prove nothing: they do not count for the backoff.
                 tries = min(self._message.receive_count, attempts)
@@ -443,6 +449,11 @@ class _Errand:
                     schedule.after_trouble(tries, waiting, chance) if trouble else schedule.backoff(tries, chance)
                 )
                 return self._in_time(delay, outcome.words or trouble or "the platform asks to come later")
+
+    def _waits_out(self, trouble: Trouble | None) -> bool:
+        """Whether to stay for the next probe of an outage, as somebody waits for this message."""
+        hurries = self._waiting(self._now()).hurries and trouble is Trouble.UNREACHABLE
+        return hurries and self._patience(self._time_left() - self._desk.longest_request) > 0
 
     def _not_ours(self, held: Claimed | Finished | Lapse | Busy | Conflict) -> State | Again:
         match held:

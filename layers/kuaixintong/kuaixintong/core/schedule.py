@@ -53,6 +53,11 @@ class Waiting:
     receives: int
     age: timedelta = timedelta()
 
+    @property
+    def hurries(self) -> bool:
+        """Whether somebody waits for it: an urgent message of the last hour."""
+        return self.lane is Lane.URGENT and self.age < _URGENT_FOR
+
 
 def after_hold(until: datetime, waiting: Waiting, *, now: datetime, chance: float) -> float:
     """Return seconds until a message comes back that was held back: ``until`` then, and up to a minute longer.
@@ -60,9 +65,9 @@ def after_hold(until: datetime, waiting: Waiting, *, now: datetime, chance: floa
     An urgent one comes back within five seconds; from its second hour on it takes the backoff of any other.
     """
     rest = max((until - now).total_seconds(), 0)
+    if waiting.hurries:
+        return min(rest + chance, _URGENT_COMES_BACK)
     if waiting.lane is Lane.URGENT:
-        if waiting.age < _URGENT_FOR:
-            return min(rest + chance, _URGENT_COMES_BACK)
         return max(rest, backoff(waiting.receives, chance))
     return rest + chance * min(_AFTER_A_PAUSE * waiting.receives, _LONGEST_AFTER_A_PAUSE)
 
@@ -73,8 +78,7 @@ def after_trouble(tries: int, waiting: Waiting, chance: float) -> float:
     An urgent one that asked for all that wait is held up no longer than those that did not ask.
     """
     delay = backoff(tries, chance)
-    hurries = waiting.lane is Lane.URGENT and waiting.age < _URGENT_FOR
-    return min(delay, _URGENT_COMES_BACK) if hurries else delay
+    return min(delay, _URGENT_COMES_BACK) if waiting.hurries else delay
 
 
 def after_lease(until: datetime, *, now: datetime) -> float:
