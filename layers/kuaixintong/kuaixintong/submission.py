@@ -134,6 +134,7 @@ class Submitter:
         last = message.receive_count >= self.receive_limit
         try:
             send = sends.parse(message.body, message.message_id)
+            _check_what_is_built(send)
         except SendRefused as refused:
             progress = self._refuse(message, refused)
             stamped = message.body
@@ -472,6 +473,13 @@ class _Errand:
 
 class _IdTaken(Exception):
     pass
+
+
+def _check_what_is_built(send: Send) -> None:
+    """Refuse what would silently be another send: one that nobody keeps here until its time."""
+    if send.hold:
+        fault = "hold is true; this version cannot keep a send here until its atTime."
+        raise SendRefused([f"{fault} Leave hold out, and the platform gets atTime at once."])
 
 
 def _asking(part: Part, held: Claimed) -> Outcome:

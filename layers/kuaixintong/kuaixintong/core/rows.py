@@ -32,7 +32,7 @@ from kuaixintong.core.ledger import (
     uses_after,
 )
 from kuaixintong.core.messages import Answer
-from kuaixintong.core.sends import InvalidMobile, Part, Send
+from kuaixintong.core.sends import Category, InvalidMobile, Part, Send
 
 _LONGEST_KEPT = 90_000
 """Characters of a refused body that are kept; a row holds 400 KB, and a character is at most four bytes."""
@@ -103,6 +103,8 @@ class Rows:
             "daily_begin_time": send.daily_begin_time,
             "daily_end_time": send.daily_end_time,
             "valid_until": send.valid_until,
+            "category": None if send.category is Category.NOTICE else send.category,
+            "campaign": send.campaign,
             "fingerprint": send.fingerprint,
             **self._dated(now),
         }
