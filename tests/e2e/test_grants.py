@@ -147,6 +147,8 @@ class Stage:
     deployment: Deployment
     platform: RunningSimulator
     patch: pytest.MonkeyPatch
+    calls: dict[str, set[Scenario]] = field(default_factory=dict)
+    """Which scenarios make a call: where its permission is missed first."""
     role: str = field(default_factory=lambda: f"grants-{uuid.uuid4().hex[:8]}")
 
     def open(self) -> None:
@@ -182,6 +184,7 @@ class Stage:
         refused: list[str] = []
 
         def look(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+            self.calls.setdefault(model.name, set()).add(scenario)
             if parsed.get("Error", {}).get("Code", "").startswith("AccessDenied"):
                 refused.append(model.name)
 
@@ -235,6 +238,8 @@ def test_with_any_grant_taken_away_something_is_refused(stage: Stage, function: 
         if grant.action in of_lambda:
             continue
         stage.grant([each for each in grants if each != grant])
-        if not any(stage.refusals(function, scenario) for scenario in SCENARIOS[function]):
+        callers = stage.calls.get(grant.action.partition(":")[2], set())
+        likely_first = sorted(SCENARIOS[function], key=lambda scenario: scenario not in callers)
+        if not any(stage.refusals(function, scenario) for scenario in likely_first):
             not_needed.append(grant)
     assert not_needed == []
