@@ -109,6 +109,10 @@ def too_dear(deployment: Deployment, platform: RunningSimulator) -> None:
     deployment.enqueue(SEND | {"mobiles": ["13708600860", "13708600861"]})
 
 
+def no_send(deployment: Deployment, platform: RunningSimulator) -> None:
+    deployment.enqueue({"mobiles": "13708600860", "content": "周末参加不了培训了"})
+
+
 def outage(deployment: Deployment, platform: RunningSimulator) -> None:
     platform.refuse_connections()
     deployment.enqueue(SEND)
@@ -147,6 +151,7 @@ TROUBLES: dict[str, tuple[str, Trouble]] = {
     "PausedOrganisationDisabledAlarm": ("SenderLogGroup", settings(organisation_disabled=True)),
     "PausedBalanceAlarm": ("SenderLogGroup", settings(balance=0)),
     "PartsTooDearAlarm": ("SenderLogGroup", too_dear),
+    "RefusedAlarm": ("SenderLogGroup", no_send),
     "PausedTimestampAlarm": ("SenderLogGroup", fault(do="code", code=230)),
     "PausedUnreachableAlarm": ("SenderLogGroup", outage),
     "UnconfirmedAlarm": ("SenderLogGroup", fault(do="cut", when="after", times=1)),
