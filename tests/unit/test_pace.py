@@ -136,5 +136,5 @@ def test_a_cut_goes_to_a_little_less_than_the_platform_takes(
 def test_few_answers_prove_little() -> None:
     assert share(0, 1, paced=False) == pytest.approx(0.18, abs=0.01)
     assert share(45, 46, paced=False) == pytest.approx(0.84, abs=0.01)
-    assert share(0, 1, paced=True) == 0.75
-    assert share(20, 100, paced=True) == pytest.approx(0.22, abs=0.01)
+    assert share(0, 1, paced=True) == 1, "one may be chance's"
+    assert share(20, 100, paced=True) == pytest.approx(0.23, abs=0.01)

@@ -158,7 +158,8 @@ class Slots:
         """
         self._check_clock()
         seen = self._account or Account()
-        for _ in range(_TRIES):
+        overtaken = 0
+        while overtaken < _TRIES:
             step = self.step(seen, self._now())
             now = self._now() + (self._write_takes if step > 1 else 0)
             many = wanted if step > 1 else max(wanted, _BLOCK)
@@ -171,12 +172,12 @@ class Slots:
                     )
                 case Wait(ticks):
                     self._wait(ticks / TICKS_PER_SECOND, deadline)
-                    seen = self._accounts.look(cid)
+                    seen, overtaken = self._accounts.look(cid), 0
                 case Take():
                     try:
                         self._carry_out(cid, planned, step, now, seen)
                     except Moved as moved:
-                        seen = account(moved.standing or {})
+                        seen, overtaken = account(moved.standing or {}), overtaken + 1
                     else:
                         return
         raise NoSlot(self.clock() + timedelta(seconds=1), "other workers take all slots")
