@@ -91,7 +91,7 @@ def test_validity_that_ends_while_a_request_waits_its_turn_ends_it(world: World,
 
 
 def test_a_clock_that_steps_back_at_the_moment_of_expiry_does_no_harm(world: World, line: Line) -> None:
-    ticking = iter([timedelta(hours=1)])
+    ticking = iter([timedelta(hours=1)] * 2)  # when the message is taken up, and when its validity is looked at
     world.sender = replace(world.sender, clock=lambda: START + next(ticking, timedelta()))
     assert world.deliver(with_validity()).states == {State.EXPIRED: 1}
     assert line.requests == []
