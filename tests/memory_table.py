@@ -17,6 +17,7 @@ from boto3.dynamodb.conditions import ConditionBase
 
 from kuaixintong.core.change import Change
 from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.core.limits import ITEM_BYTES
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.table import Moved, Put, Write
 from tests.template import tables
@@ -48,7 +49,7 @@ class MemoryTable:
         key = self._key(row)
         with self._lock:
             self._check(key, only_if)
-            self.rows[key] = _kept(row)
+            self.rows[key] = _that_fits(_kept(row))
 
     def update(
         self, key: Mapping[str, Any], change: Change, *, only_if: ConditionBase | None = None, answer: bool = False
@@ -58,7 +59,7 @@ class MemoryTable:
         with self._lock:
             self._check(place, only_if)
             changed = self._changed(place, key, change)
-            self.rows[place] = changed
+            self.rows[place] = _that_fits(changed)
             return _copied(changed) if answer else {}
 
     def transact(self, writes: Sequence[Write], *, token: str) -> None:
@@ -72,11 +73,12 @@ class MemoryTable:
             for place, each in zip(places, writes, strict=True):
                 if not self._holds(place, each.only_if):
                     raise Moved(None)
-            for place, each in zip(places, writes, strict=True):
-                if isinstance(each, Put):
-                    self.rows[place] = _kept(each.row)
-                else:
-                    self.rows[place] = self._changed(place, each.key, each.change)
+            self.rows |= {
+                place: _that_fits(
+                    _kept(each.row) if isinstance(each, Put) else self._changed(place, each.key, each.change)
+                )
+                for place, each in zip(places, writes, strict=True)
+            }
             self._done.add(token)
 
     def get(self, key: Mapping[str, Any], *, consistent: bool = True) -> Item | None:
@@ -163,6 +165,9 @@ _COMPARISONS: dict[str, Callable[..., Any]] = {
 }
 
 
+_LONG = 1_000
+"""Elements or characters from which a row is weighed."""
+
 _TYPES: dict[type, str] = {str: "S", int: "N", Decimal: "N", bool: "BOOL", bytes: "B", list: "L", dict: "M"}
 
 
@@ -182,6 +187,30 @@ def _key_names(described: Mapping[str, Any]) -> tuple[str, ...]:
 def _kept(values: Mapping[str, Any]) -> Item:
     """A row as it is kept: nothing of the caller's own, and no attribute where there is no value."""
     return {name: _own(value) for name, value in values.items() if value is not None}
+
+
+def _that_fits(row: Item) -> Item:
+    """A row that DynamoDB would hold. Only one with something long in it is weighed."""
+    if any(isinstance(value, str | list) and len(value) > _LONG for value in row.values()):
+        size = sum(len(name.encode()) + _weight(value) for name, value in row.items())
+        if size > ITEM_BYTES:
+            raise StoreUnavailable("DynamoDB: ValidationException")
+    return row
+
+
+def _weight(value: Any) -> int:
+    """The bytes that DynamoDB counts for a value: text as UTF-8, a byte an element and three a list or map."""
+    match value:
+        case str():
+            return len(value.encode())
+        case bytes():
+            return len(value)
+        case list():
+            return 3 + sum(1 + _weight(each) for each in value)
+        case dict():
+            return 3 + sum(1 + len(name.encode()) + _weight(each) for name, each in value.items())
+        case _:
+            return 21  # a number at its longest
 
 
 def _copied(row: Item) -> Item:

@@ -10,6 +10,7 @@ import pytest
 from boto3.dynamodb.conditions import Attr
 
 from kuaixintong.core.change import Change
+from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.table import Moved, Put, Table, Update
 
 type Check = Callable[[Table], None]
@@ -92,6 +93,13 @@ CONDITIONS = [
     (Attr("absent").not_exists() | Attr("revision").eq(5), True),
     (Attr("state").eq("WAITING") & Attr("revision").eq(5), False),
     (~Attr("state").eq("WAITING"), False),
+    (Attr("state").begins_with("WAIT"), True),
+    (Attr("state").begins_with("X"), False),
+    (Attr("mobiles").contains("13700000000"), True),
+    (Attr("mobiles").contains("1"), False),
+    (Attr("state").contains("AIT"), True),
+    (Attr("state").eq(5), False),
+    (Attr("state").ne(5), True),
 ]
 
 
@@ -104,6 +112,13 @@ def conditions_mean_what_dynamodb_means(table: Table) -> None:
             assert not holds, condition.get_expression()
         else:
             assert holds, condition.get_expression()
+
+
+def of_two_types_neither_is_more(table: Table) -> None:
+    table.put(ROW)
+    for condition in (Attr("state").lt(5), Attr("state").gte(5), Attr("revision").between("0", "9")):
+        with pytest.raises(Moved):
+            table.update(KEY, Change({"mark": 1}), only_if=condition)
 
 
 def a_transaction_writes_all(table: Table) -> None:
@@ -155,6 +170,29 @@ def what_is_handed_out_is_nobodys_to_change(table: Table) -> None:
     assert (table.get(KEY) or {})["mobiles"] == ["13700000000"]
 
 
+def a_row_holds_400_kb_and_no_more(table: Table) -> None:
+    table.put(KEY | {"content": "长" * 134_000})
+    for too_much in (
+        lambda: table.put(KEY | {"content": "长" * 137_000}),
+        lambda: table.put(KEY | {"mobiles": ["13700000000"] * 38_000}),
+        lambda: table.update(KEY, Change({"words": "x" * 9_000})),
+    ):
+        with pytest.raises(StoreUnavailable):
+            too_much()
+    assert (table.get(KEY) or {}).keys() == {*KEY, "content"}
+
+
+def a_transaction_touches_no_row_twice(table: Table) -> None:
+    with pytest.raises(StoreUnavailable):
+        table.transact([Put(ROW), Put(ROW)], token="t-4")
+    assert table.get(KEY) is None
+
+
+def a_number_with_a_fraction_is_refused(table: Table) -> None:
+    with pytest.raises(TypeError):
+        table.put(KEY | {"rate": 0.5})
+
+
 CHECKS: list[Check] = [
     a_row_comes_back_as_it_was_put,
     a_row_that_is_not_there_is_none,
@@ -165,10 +203,14 @@ CHECKS: list[Check] = [
     an_update_without_a_condition_makes_the_row,
     a_removal_of_what_is_not_there_does_nothing,
     conditions_mean_what_dynamodb_means,
+    of_two_types_neither_is_more,
     a_transaction_writes_all,
     a_transaction_whose_condition_fails_writes_nothing,
     a_repeated_transaction_is_one,
     rows_come_in_the_order_of_the_sort_key_and_of_one_partition,
     a_sparse_index_holds_the_rows_that_have_its_keys,
     what_is_handed_out_is_nobodys_to_change,
+    a_row_holds_400_kb_and_no_more,
+    a_transaction_touches_no_row_twice,
+    a_number_with_a_fraction_is_refused,
 ]

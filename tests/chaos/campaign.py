@@ -72,8 +72,9 @@ def some(count: int, longest: int, *, seed: int) -> list[Branch]:
 def grown(branch: Branch, *, spared: Callable[[int], object] = lambda _: None) -> Iterator[Run]:
     """Yield the ends of a branch's runs, in worlds in memory.
 
-    A message that has done its duty has left the queue; only one copy more can still come. What is left out for
-    that is told to ``spared``, in schedules.
+    Two things are left out, and told to ``spared``, in schedules. A message that has done its duty has left the
+    queue: one copy more can still come, and no third. And a fault that never comes about is a delivery without
+    one, which is played once.
     """
     run = Run.on(World(), branch.root)
     for fault in branch.root.faults:
@@ -85,11 +86,16 @@ def _futures(run: Run, longest: int, spared: Callable[[int], object]) -> Iterato
     if run.over:
         spared(below(run.schedule, longest))
     elif len(run.schedule.faults) < longest:
+        quiet = False
         for fault in FAULTS:
             other = run.fork()
             other.schedule = run.schedule.then(fault)
-            other.meet(fault)
-            yield from _futures(other, longest, spared)
+            happened = other.meet(fault)
+            if happened or not quiet:
+                quiet = quiet or not happened
+                yield from _futures(other, longest, spared)
+            else:
+                spared(1 + below(other.schedule, longest))
     run.finish()
     yield run
 

@@ -150,20 +150,21 @@ class Run:
             self.meet(fault)
         self.finish()
 
-    def meet(self, fault: Fault) -> None:
-        """Deliver until a fault comes about, or there is nothing left to do."""
+    def meet(self, fault: Fault) -> bool:
+        """Deliver until a fault comes about, or there is nothing left to do; return whether it did."""
         self.over = self.done
         for _ in range(MOST_DELIVERIES):
             delivered = self.deliver(fault)
             if delivered.happened or delivered.done:
-                return
+                return delivered.happened
         raise AssertionError(f"{self.schedule}: {fault} never came about")
 
     def finish(self) -> None:
         """Deliver without a fault until the message has done its duty; then let every late request arrive."""
         for _ in range(MOST_DELIVERIES):
-            if self.deliver(Clean()).done:
+            if self.done:
                 break
+            self.deliver(Clean())
         else:
             raise AssertionError(f"{self.schedule}: never done; the rows are {self.rows}")
         self.release(everything=True)
@@ -171,7 +172,7 @@ class Run:
     def deliver(self, fault: Fault) -> Delivered:
         """Deliver once, to a new process, and let the time pass until the message comes back."""
         delivered = self.attempt(fault)
-        self.done = self.done or delivered.done
+        self.done = delivered.done
         self.release()
         self.world.now += delivered.rest + timedelta(milliseconds=1)
         return delivered

@@ -56,7 +56,7 @@ class Deliveries(RuleBasedStateMachine):
 
 TestDeliveries = Deliveries.TestCase
 TestDeliveries.settings = settings(
-    max_examples=1_000 if os.environ.get("CHAOS") == "full" else 60,
+    max_examples=3_000 if os.environ.get("CHAOS") == "full" else 60,
     stateful_step_count=8,
     deadline=None,
     derandomize=os.environ.get("CHAOS") != "full",

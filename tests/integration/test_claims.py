@@ -491,29 +491,26 @@ def test_a_refused_body_that_comes_again_is_one_row(world: World, rows: Claims) 
 
 
 @pytest.mark.parametrize("character", ["x", "长", "\U0001f600"])
-def test_the_longest_body_fits_into_a_row(moto_world: DynamoWorld, character: str) -> None:
-    rows = store(moto_world)
+def test_the_longest_body_fits_into_a_row(world: World, rows: Claims, character: str) -> None:
     faults = [f'"{character * 40}" is not a field of a send; the fields are {"x" * 80}.'] * 21
     rows.refuse("m-1", "m-1", faults, character * 1_000_000, now=NOW)
-    assert len(moto_world.row()["body"]) == 90_000
+    assert len(world.row()["body"]) == 90_000
 
 
-def test_the_largest_part_fits_into_a_row(moto_world: DynamoWorld) -> None:
-    rows = store(moto_world)
+def test_the_largest_part_fits_into_a_row(world: World, rows: Claims) -> None:
     mobiles = [f"137{number:08}" for number in range(10_000)] + [f"{n:03}" + "长" * 60 for n in range(500)]
     send = send_of(mobiles=mobiles, content="长" * 1_000)
     held = claim(rows, send=send)
     part = send.parts[0]
     assert (len(part.mobiles), len(part.invalid_mobiles)) == (10_000, 500)
     rows.settle(send, part, held, rule_for(came(ACCEPTED)), came(ACCEPTED), now=NOW)
-    assert len(moto_world.row()["mobiles"]) == 10_000
+    assert len(world.row()["mobiles"]) == 10_000
 
 
-def test_a_row_of_nothing_but_unusable_mobiles_fits_too(moto_world: DynamoWorld) -> None:
-    rows = store(moto_world)
+def test_a_row_of_nothing_but_unusable_mobiles_fits_too(world: World, rows: Claims) -> None:
     send = send_of(mobiles=[f"{number:04}" + "长" * 60 for number in range(1_000)])
     rows.note(send, send.parts[0], now=NOW)
-    assert (moto_world.row()["state"], len(moto_world.row()["invalid_mobiles"])) == ("REJECTED", 1_000)
+    assert (world.row()["state"], len(world.row()["invalid_mobiles"])) == ("REJECTED", 1_000)
 
 
 # --- what is kept -----------------------------------------------------------------------------------------------

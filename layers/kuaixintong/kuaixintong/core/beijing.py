@@ -12,13 +12,15 @@ BEIJING = timezone(timedelta(hours=8))
 
 TICKS_PER_SECOND = 10_000
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(seconds=1) / TICKS_PER_SECOND
+
 _SPEC_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 def ticks(moment: datetime) -> int:
     """Return the tick of an aware ``moment``: ten-thousandths of a second since 1970, cut off, not rounded."""
-    elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return elapsed // timedelta(microseconds=100)
+    return (moment - _EPOCH) // _TICK
 
 
 def timestamp(tick: int) -> str:
