@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from local.simulator.settings import Memory
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, Clean
 from tests.chaos.judge import judge
 from tests.chaos.run import Run, Schedule
 from tests.world import World
@@ -86,18 +86,32 @@ def _futures(run: Run, longest: int, spared: Callable[[int], object]) -> Iterato
     if run.over:
         spared(below(run.schedule, longest))
     elif len(run.schedule.faults) < longest:
-        quiet = False
-        for fault in FAULTS:
-            other = run.fork()
-            other.schedule = run.schedule.then(fault)
-            happened = other.meet(fault)
-            if happened or not quiet:
-                quiet = quiet or not happened
+        for other in _onwards(run):
+            if other:
                 yield from _futures(other, longest, spared)
             else:
-                spared(1 + below(other.schedule, longest))
+                spared(1 + below(run.schedule, longest - 1))
     run.finish()
     yield run
+
+
+def _onwards(run: Run) -> Iterator[Run | None]:
+    """Yield a run for each fault that can come next; for those that cannot come about one, and then ``None``."""
+    clean = run.fork()
+    clean.over = run.done
+    delivered = clean.deliver(Clean())
+    idle: Run | None = clean
+    for fault in FAULTS:
+        if delivered.done and not fault.can_happen(delivered.calls):
+            if idle:
+                idle.schedule = run.schedule.then(fault)
+            yield idle
+            idle = None
+        else:
+            other = run.fork()
+            other.schedule = run.schedule.then(fault)
+            other.meet(fault)
+            yield other
 
 
 def in_turn(world: World, todo: Iterable[Schedule]) -> Iterator[Run]:

@@ -5,6 +5,7 @@ new kind is a class that answers one of the three differently, and a line in the
 knows no fault by name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -31,6 +32,10 @@ class Fault:
     def skew(self) -> timedelta:
         """How far the worker's clock is ahead of the others'."""
         return timedelta()
+
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        """Whether it can come about in a delivery that makes these calls and needs no other after it."""
+        return True
 
     def before(self, wire: "Wire", call: str) -> None:
         """What happens before a call goes out, the ``wire.calls``-th of this worker."""
@@ -62,6 +67,9 @@ class Kill(Fault):
     call: int
     loses: ClassVar[bool] = True
 
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return self.call <= len(calls)
+
     def before(self, wire: "Wire", call: str) -> None:
         if wire.calls == self.call:
             wire.die()
@@ -72,6 +80,9 @@ class KillAfterActing(Fault):
     """The worker dies while the platform's answer is on its way: the platform has acted."""
 
     loses: ClassVar[bool] = True
+
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return "platform.ask" in calls
 
     def after(self, wire: "Wire", call: str) -> None:
         if call == "platform.ask":
@@ -88,6 +99,9 @@ class Overtaken(Fault):
     own: Fault = Clean()
     """What becomes of the request of the worker that was overtaken."""
 
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return self.call <= len(calls)
+
     def before(self, wire: "Wire", call: str) -> None:
         if wire.calls == self.call and not wire.happened:
             wire.happened = True
@@ -103,6 +117,9 @@ class Slow(Fault):
 
     call: int
     seconds: float
+
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return self.call <= len(calls)
 
     def after(self, wire: "Wire", call: str) -> None:
         if wire.calls == self.call:
@@ -134,6 +151,9 @@ class Unwritten(Fault):
     call: int
     loses: ClassVar[bool] = True
 
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return self.call <= len(calls) and calls[self.call - 1] != "platform.ask"
+
     def before(self, wire: "Wire", call: str) -> None:
         if wire.calls == self.call and call != "platform.ask":
             wire.happened = True
@@ -146,6 +166,9 @@ class Unheard(Fault):
 
     call: int
     loses: ClassVar[bool] = True
+
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return self.call <= len(calls) and calls[self.call - 1] != "platform.ask"
 
     def after(self, wire: "Wire", call: str) -> None:
         if wire.calls == self.call and call != "platform.ask":
@@ -162,6 +185,9 @@ class LostRequest(Fault):
 
     loses: ClassVar[bool] = True
 
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return "platform.ask" in calls
+
     def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
         return wire.strike(fields, "never")
 
@@ -172,6 +198,9 @@ class LostAnswer(Fault):
 
     loses: ClassVar[bool] = True
 
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return "platform.ask" in calls
+
     def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
         return wire.strike(fields, "lost")
 
@@ -181,6 +210,9 @@ class GarbledAnswer(Fault):
     """The platform acts; its answer cannot be read."""
 
     loses: ClassVar[bool] = True
+
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return "platform.ask" in calls
 
     def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
         return wire.strike(fields, "garbled")
@@ -193,6 +225,9 @@ class LateRequest(Fault):
     deliveries: int
     loses: ClassVar[bool] = True
 
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return "platform.ask" in calls
+
     def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
         wire.run.hold(fields, self.deliveries)
         return wire.strike(fields, "never")
@@ -201,6 +236,9 @@ class LateRequest(Fault):
 @dataclass(frozen=True, slots=True)
 class Unsent(Fault):
     """The request provably never leaves: nothing is lost by it."""
+
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return "platform.ask" in calls
 
     def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
         return wire.strike(fields, "unsent")
@@ -214,6 +252,9 @@ class Forgotten(Fault):
     """
 
     loses: ClassVar[bool] = True
+
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return "platform.ask" in calls
 
     def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
         wire.run.lies_in_the_dead_letter_queue()
@@ -229,6 +270,9 @@ class Answered(Fault):
     @property
     def lies(self) -> bool:  # type: ignore[override]
         return self.code == 230
+
+    def can_happen(self, calls: Sequence[str]) -> bool:
+        return "platform.ask" in calls
 
     def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
         return wire.strike(fields, self.code)

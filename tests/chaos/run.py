@@ -56,17 +56,22 @@ class Wire:
 
     def __init__(self, run: "Run", fault: Fault, pause: Callable[[], None] = lambda: None) -> None:
         self.run = run
-        self.calls = 0
+        self.made: list[str] = []
         self.happened = False
         """Whether the fault has come about; a delivery that meets a pause may never get as far."""
         self._fault = fault
         self._pause = pause
         self._dead = False
 
+    @property
+    def calls(self) -> int:
+        """How many calls the worker has made, or tried to make."""
+        return len(self.made)
+
     def before(self, call: str) -> None:
         """Let a call through, unless the worker is dead or dies now."""
         self._pause()
-        self.calls += 1
+        self.made.append(call)
         if not self._dead:
             self._fault.before(self, call)
         if self._dead:  # whatever a dying worker's "finally" tries: a killed process writes nothing
@@ -97,11 +102,16 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Whether a delivery ended the message's duty, whether its fault came about, and when the next one comes."""
+    """What one delivery was.
+
+    ``done``: it ended the message's duty; ``happened``: its fault came about; ``rest``: how long until the next
+    one; ``calls``: what it called outside, told as the gates do.
+    """
 
     done: bool
     happened: bool
     rest: timedelta
+    calls: tuple[str, ...]
 
 
 class Run:
@@ -150,13 +160,13 @@ class Run:
             self.meet(fault)
         self.finish()
 
-    def meet(self, fault: Fault) -> bool:
-        """Deliver until a fault comes about, or there is nothing left to do; return whether it did."""
+    def meet(self, fault: Fault) -> None:
+        """Deliver until a fault comes about, or there is nothing left to do."""
         self.over = self.done
         for _ in range(MOST_DELIVERIES):
             delivered = self.deliver(fault)
             if delivered.happened or delivered.done:
-                return delivered.happened
+                return
         raise AssertionError(f"{self.schedule}: {fault} never came about")
 
     def finish(self) -> None:
@@ -195,7 +205,7 @@ class Run:
             self.platform_lied = self.platform_lied or fault.lies
         if self._away:
             self.release(everything=True)  # no request is on its way for days
-        return Delivered(done, wire.happened, max(rest, self._away))
+        return Delivered(done, wire.happened, max(rest, self._away), tuple(wire.made))
 
     def lies_in_the_dead_letter_queue(self) -> None:
         """Let the message come back days later, when the platform remembers nothing of today."""
