@@ -34,7 +34,7 @@ from kuaixintong.submission import Progress, QueueMessage, Submitter
 from local.simulator.platform import Platform
 from local.simulator.settings import Settings
 from tests.fake_platform import Line
-from tests.gates import Gate, Gated, Gates, Incident, Killed, Life
+from tests.gates import Gate, Gates, Incident, Killed, Life, gated
 from tests.memory_table import MemoryTable
 from tests.template import create_tables
 
@@ -125,8 +125,9 @@ class World:
 
     def fork(self) -> Self:
         """Return a world as this one is now, for another future; neither sees what becomes of the other."""
-        other = copy(self)
-        other.__dict__.pop("sender", None)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        vars(other).pop("sender", None)
         other.memory = {logical: table.fork() for logical, table in self.memory.items()}
         other.secrets, other.queue, other.gates = copy(self.secrets), PaperQueue(), Gates()
         other.meet(_forked(self.platform))
@@ -163,22 +164,14 @@ class World:
             return self.now + skew
 
         gates = (self.gates, gate) if gate else (self.gates,)
-
-        def gated[T](thing: T, place: str) -> T:
-            return cast("T", Gated(thing, place, *gates))
-
-        accounts = Accounts(gated(self.table("AccountTable"), "AccountTable"))
+        accounts = Accounts(gated(self.table("AccountTable"), "AccountTable", *gates))
+        secrets = gated(self.secrets, "secret", *gates)
+        secret = CachedSecret(secrets, self.secret_arn, PlatformCredentials, monotonic=self._seconds)
+        slots = self.new_slots(accounts, lane, clock=clock, sleep=gated(_Bed(self), "bed", *gates).sleep)
         return Submitter(
-            claims=Claims(Parts(gated(self.table("SendsTable"), "SendsTable")), self.rows()),
-            admission=Admission(
-                accounts,
-                CachedSecret(
-                    gated(self.secrets, "secret"), self.secret_arn, PlatformCredentials, monotonic=self._seconds
-                ),
-                self.new_slots(accounts, lane, clock=clock, sleep=gated(_Bed(self), "bed").sleep),
-                probe_lease=probe_lease,
-            ),
-            platform=gated(platform or self.line, "platform"),
+            claims=Claims(Parts(gated(self.table("SendsTable"), "SendsTable", *gates)), self.rows()),
+            admission=Admission(accounts, secret, slots, probe_lease=probe_lease),
+            platform=gated(platform or self.line, "platform", *gates),
             queue=self.queue,
             receive_limit=self.receive_limit,
             longest_request=1.0,
@@ -302,9 +295,8 @@ def _forked[T](thing: T) -> T:
             return {key: _forked(value) for key, value in thing.items()}  # type: ignore[return-value]
     if isinstance(thing, _NEVER_CHANGES) or _is_frozen(thing):
         return thing
-    other = copy(thing)
-    for name, value in vars(thing).items():
-        setattr(other, name, _forked(value))
+    other = object.__new__(type(thing))
+    vars(other).update({name: _forked(value) for name, value in vars(thing).items()})
     return other
 
 

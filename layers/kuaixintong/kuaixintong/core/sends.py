@@ -119,7 +119,7 @@ class Send:
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The send's first-level parts, in order. At least one; every mobile, good or not, is in exactly one."""
-        good = list(batched(self.mobiles, MAX_MOBILES, strict=False))
+        good = [self.mobiles[start : start + MAX_MOBILES] for start in range(0, len(self.mobiles), MAX_MOBILES)]
         few = len(self.invalid_mobiles) <= NAMED_WITH_PART_ONE
         with_first = self.invalid_mobiles if good and few else ()
         apart = () if with_first else batched(self.invalid_mobiles, _UNUSABLE_PER_ROW, strict=False)
