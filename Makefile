@@ -72,7 +72,7 @@ check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templa
 	$(CHECKOV) --config-file .checkov.yaml
 
 .PHONY: chaos
-chaos: $(TOOLS) ## Run the fault campaign at full length
+chaos: $(TOOLS) ## Run the fault campaign at full length, with progress
 	@CHAOS=full $(PYTHON) -m pytest --numprocesses 2 -rP tests/chaos
 
 .PHONY: mutants
