@@ -73,7 +73,7 @@ check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templa
 
 .PHONY: chaos
 chaos: $(TOOLS) ## Run the fault campaign at full length, with progress
-	@CHAOS=full $(PYTHON) -m pytest --numprocesses 2 -rP tests/chaos
+	@CHAOS=full $(PYTHON) -m pytest --numprocesses 2 --dist worksteal -rP tests/chaos
 
 .PHONY: mutants
 mutants: .venv/marks/dev ## Show which deliberate faults no test notices; MODULE=core/ledger tries one module whole

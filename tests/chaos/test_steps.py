@@ -20,7 +20,7 @@ from tests.chaos.steps import Actor, Choices, Thrown, act, every_way
 from tests.world import World
 
 FULL = os.environ.get("CHAOS") == "full"
-SHARDS = 4
+SHARDS = 8
 
 
 def plan() -> list[tuple[Scene, int | None]]:
@@ -45,22 +45,24 @@ def test_whoever_is_next_nothing_is_sent_twice_or_lost(progress: Callable[..., P
     how_far = progress(f"steps-{shard}", len(todo), "scenes")
     for scene, switches in todo[shard::SHARDS]:
         for runs in every_way(lambda choices: scene.play(choices, switches=switches)):  # noqa: B023  # played here
-            assert not wrong(runs), scene
+            assert not wrong(runs), str(scene)
             ways += 1
         how_far.add()
     sys.stdout.write(f"\n{len(todo[shard::SHARDS])} scenes, played in {ways:,} ways\n")
 
 
-@pytest.mark.parametrize("seed", range(1_000 if FULL else 40))
-def test_whoever_the_die_says_is_next(seed: int) -> None:
-    scene = replace(crowd(seed, copies=3), late=True, stall=True)
-    assert not wrong(scene.play(Thrown(seed))), scene
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_whoever_the_die_says_is_next(shard: int) -> None:
+    for seed in range(shard, 1_000 if FULL else 40, SHARDS):
+        scene = replace(crowd(seed, copies=3), late=True, stall=True)
+        assert not wrong(scene.play(Thrown(seed))), (seed, str(scene))
 
 
-@pytest.mark.parametrize("seed", range(100 if FULL else 20))
-def test_eight_workers_on_threads_that_nobody_holds_back(seed: int) -> None:
-    scene = crowd(seed, copies=8)
-    assert not wrong(scene.play_at_once(World())), scene
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_eight_workers_on_threads_that_nobody_holds_back(shard: int) -> None:
+    for seed in range(shard, 100 if FULL else 20, SHARDS):
+        scene = crowd(seed, copies=8)
+        assert not wrong(scene.play_at_once(World())), (seed, str(scene))
 
 
 # --- the tests' own tests ---------------------------------------------------------------------------------------
