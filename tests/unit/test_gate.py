@@ -277,6 +277,7 @@ def test_a_row_that_says_nothing_is_an_account_of_which_nothing_is_known() -> No
         learnt=None,
         handed=0,
         mark=None,
+        mark_before=None,
     )
 
 

@@ -1,0 +1,327 @@
+"""What a part's row says after each decision, attribute by attribute."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kuaixintong.core import sends
+from kuaixintong.core.change import Change
+from kuaixintong.core.ledger import (
+    ADVICE,
+    Addressee,
+    Attention,
+    Lapse,
+    Outcome,
+    Standing,
+    State,
+    Submit,
+    rule_for,
+)
+from kuaixintong.core.messages import Answer
+from kuaixintong.core.rows import LONGEST_BODY, REFUSED_SHARDS, Rows, digest_of, refused_shard, taking_over
+from kuaixintong.core.sends import InvalidMobile, Part, Send
+
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+STAMP = "2026-11-23T12:00:00.000+08:00"
+ROWS = Rows(retention=timedelta(days=180), lease=timedelta(seconds=90))
+EXPIRES = int((NOW + timedelta(days=180)).timestamp())
+MOBILES = ["13700000001", "13700000002", "13700000003"]
+DATED = {"updated_at": STAMP, "expires_at": EXPIRES}
+BORN = {"revision": 1, "created_at": STAMP, **DATED}
+SUBMIT = Submit("T1", uses=2, unanswered=2, attempts=3)
+
+
+def send_of(**changes: Any) -> Send:
+    return sends.parse(json.dumps({"mobiles": MOBILES, "content": "周末参加不了培训了"} | changes), "m-1")
+
+
+SEND = send_of()
+(WHOLE,) = SEND.parts
+FIRST, SECOND = WHOLE.halves()
+
+
+def settled(answer: Answer | None, *, part: Part = WHOLE, first_use: bool = False, **more: Any) -> Change:
+    outcome = Outcome(answer, first_use, len(part.mobiles), **more)
+    return ROWS.settled(part, SUBMIT, rule_for(outcome), outcome, now=NOW)
+
+
+# --- a row's birth ----------------------------------------------------------------------------------------------
+
+
+def test_a_noted_part_says_all_that_its_send_says_of_it() -> None:
+    send = send_of(
+        mobiles=[*MOBILES, "bad"],
+        atTime="2026-11-24 12:00:00",
+        dailyBeginTime="08:00:00",
+        dailyEndTime="18:00:00",
+        validUntil="2026-11-25 12:00:00",
+    )
+    assert ROWS.noted(send, send.parts[0], now=NOW) == {
+        "send_id": "m-1",
+        "part": "1",
+        "parts": 1,
+        "state": "WAITING",
+        "mobiles": MOBILES,
+        "positions": None,
+        "invalid_mobiles": [{"mobile": "bad", "reason": "not 11 digits beginning with 1"}],
+        "content": "周末参加不了培训了",
+        "at_time": "2026-11-24 12:00:00",
+        "daily_begin_time": "08:00:00",
+        "daily_end_time": "18:00:00",
+        "valid_until": "2026-11-25 12:00:00",
+        "fingerprint": send.fingerprint,
+        **BORN,
+    }
+
+
+def test_a_half_is_noted_by_its_positions_and_without_its_mobiles() -> None:
+    rows = [ROWS.noted(SEND, half, now=NOW) for half in (*SECOND.halves(), FIRST)]
+    assert [(row["part"], row["mobiles"], row["positions"]) for row in rows] == [
+        ("1.2.1", None, [1, 2]),
+        ("1.2.2", None, [2, 3]),
+        ("1.1", None, [0, 1]),
+    ]
+
+
+def test_a_part_without_usable_mobiles_is_born_rejected_and_says_where_to_look() -> None:
+    send = send_of(mobiles=["bad"])
+    row = ROWS.noted(send, send.parts[0], now=NOW)
+    assert (row["state"], row["mobiles"]) == ("REJECTED", [])
+    assert row["words"] == "No mobile of this part is usable; invalid_mobiles says why."
+    assert "words" not in ROWS.noted(SEND, WHOLE, now=NOW)
+
+
+def test_without_store_content_no_text_of_a_message_is_kept() -> None:
+    lean = Rows(ROWS.retention, ROWS.lease, store_content=False)
+    assert lean.noted(SEND, WHOLE, now=NOW)["content"] is None
+    assert lean.refused("m-1", "{}", "One.", digest_of("{}"), now=NOW)["body"] is None
+
+
+def test_an_hour_is_how_long_a_timestamp_is_repeated_if_nothing_else_is_said() -> None:
+    assert ROWS.repeat_within == timedelta(hours=1)
+
+
+# --- refused bodies ---------------------------------------------------------------------------------------------
+
+
+def test_a_refused_body_is_kept_with_its_faults_and_listed_for_a_person() -> None:
+    digest = digest_of('{"id": 1}')
+    assert ROWS.refused("order-1", '{"id": 1}', "One. Two.", digest, now=NOW) == {
+        "send_id": "order-1",
+        "part": "1",
+        "parts": 1,
+        "state": "REJECTED",
+        "words": "One. Two.",
+        "body": '{"id": 1}',
+        "fingerprint": digest,
+        "refused": [digest],
+        "attention": refused_shard(int(digest[:8], 16) % 8),
+        "advice": ADVICE[Attention.REFUSED],
+        **BORN,
+    }
+
+
+def test_of_a_long_refused_body_the_beginning_is_kept() -> None:
+    body = "长" * 100_000
+    assert LONGEST_BODY == 90_000
+    assert ROWS.refused("m-1", body, "One.", digest_of(body), now=NOW)["body"] == "长" * 90_000
+
+
+def test_refused_bodies_are_spread_over_eight_keys_of_the_index() -> None:
+    digests = [digest_of(str(number)) for number in range(200)]
+    found = {ROWS.refused("m-1", "{}", "One.", digest, now=NOW)["attention"] for digest in digests}
+    assert found == {f"REFUSED.{shard}" for shard in range(8)}
+    assert REFUSED_SHARDS == 8
+
+
+def test_a_digest_is_32_hex_digits_of_the_bodys_bytes() -> None:
+    assert digest_of("") == "e3b0c44298fc1c149afbf4c8996fb924"
+    assert digest_of("长") != digest_of("短")
+
+
+def test_a_row_that_takes_a_refused_bodys_place_goes_on_with_its_revision_and_remembers_it() -> None:
+    standing = Standing(State.REJECTED, "d2", 7, refused=("d1", "d2"))
+    assert taking_over({"state": "WAITING", "revision": 1}, standing) == {
+        "state": "WAITING",
+        "revision": 8,
+        "refused": ["d1", "d2"],
+    }
+    assert taking_over({"revision": 1, "refused": ["d3"]}, standing)["refused"] == ["d1", "d2", "d3"]
+
+
+def test_a_row_remembers_the_last_ten_bodies_that_were_refused() -> None:
+    standing = Standing(State.REJECTED, "d9", 7, refused=tuple(f"d{number}" for number in range(10)))
+    remembered = taking_over({"refused": ["d10"]}, standing)["refused"]
+    assert remembered == [f"d{number}" for number in range(1, 11)]
+
+
+# --- before a request -------------------------------------------------------------------------------------------
+
+
+def test_a_claim_writes_down_who_is_asked_with_what_and_until_when_it_holds() -> None:
+    change = ROWS.taken(
+        Submit("T1", 2, 1, 3, asked_at=NOW - timedelta(minutes=1), with_at_time=True),
+        claim="A",
+        asked=Addressee("12345678", "test", "platform.example"),
+        now=NOW,
+    )
+    assert change == Change(
+        {
+            "cid": "12345678",
+            "uid": "test",
+            "server": "platform.example",
+            "state": "SUBMITTING",
+            "timestamp": "T1",
+            "uses": 2,
+            "unanswered": 1,
+            "attempts": 3,
+            "asked_at": "2026-11-23T11:59:00.000+08:00",
+            "with_at_time": True,
+            "claim": "A",
+            "lease_until": "2026-11-23T12:01:30.000+08:00",
+            **DATED,
+        },
+        gone=("attention", "advice"),
+        added={"revision": 1},
+    )
+
+
+def test_a_first_request_is_asked_now_and_nobody_is_written_down_who_is_not_known() -> None:
+    values = ROWS.taken(Submit("T1", 1, 1, 1), claim="A", asked=None, now=NOW).values
+    assert values["asked_at"] == STAMP
+    assert not {"cid", "uid", "server"} & {*values}
+
+
+def test_a_new_parts_row_is_born_with_its_claim() -> None:
+    change = ROWS.taken(Submit("T1", 1, 1, 1), claim="A", asked=None, now=NOW)
+    row = ROWS.born_moved(SEND, WHOLE, Change({**change.values, "code": None}), now=NOW)
+    assert row == ROWS.noted(SEND, WHOLE, now=NOW) | dict(change.values)
+    assert "code" not in row
+
+
+def test_a_part_that_lapses_says_why_and_frees_its_lease() -> None:
+    send = send_of(validUntil="2026-11-23 12:00:00")
+    change = ROWS.lapsed(send, WHOLE, Lapse(State.EXPIRED, None), claim="A", now=NOW)
+    assert change == Change(
+        {"state": "EXPIRED", "words": "validUntil 2026-11-23 12:00:00 has passed.", "claim": "A", **DATED},
+        gone=("lease_until", "attention", "advice"),
+        added={"revision": 1},
+    )
+
+
+def test_a_part_that_lapses_in_doubt_asks_for_a_person() -> None:
+    doubt = Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, "The user has changed.")
+    change = ROWS.lapsed(SEND, SECOND, doubt, claim="A", now=NOW, unanswered=0)
+    assert change == Change(
+        {
+            "state": "UNCONFIRMED",
+            "words": "The user has changed.",
+            "claim": "A",
+            "mobiles": MOBILES[1:],
+            "unanswered": 0,
+            "attention": "UNCONFIRMED",
+            "advice": ADVICE[Attention.UNCONFIRMED],
+            **DATED,
+        },
+        gone=("lease_until",),
+        added={"revision": 1},
+    )
+
+
+# --- after a request --------------------------------------------------------------------------------------------
+
+
+def test_an_acceptance_leaves_its_token_fee_and_moment() -> None:
+    assert settled(Answer(0, "操作成功", token="376", fee=3)) == Change(
+        {
+            "state": "ACCEPTED",
+            "uses": 2,
+            "unanswered": 1,
+            "code": 0,
+            "words": "操作成功",
+            "token": "376",
+            "fee": 3,
+            "accepted_at": STAMP,
+            **DATED,
+        },
+        gone=("lease_until", "attention", "advice"),
+        added={"revision": 1},
+    )
+
+
+def test_a_refusal_has_the_specs_words_where_the_platform_has_none() -> None:
+    change = settled(Answer(340))
+    assert (change.values["code"], change.values["words"]) == (340, "每日限发时段不正确")
+    assert "token" not in change.values
+    assert "accepted_at" not in change.values
+
+
+def test_what_asks_for_a_person_says_so_with_advice() -> None:
+    change = settled(Answer(110, "无效"))
+    assert (change.values["state"], change.values["attention"]) == ("REJECTED", "PROTOCOL")
+    assert change.values["advice"] == ADVICE[Attention.PROTOCOL]
+    assert change.gone == ("lease_until",)
+
+
+def test_no_answer_leaves_words_of_why_and_no_code_of_an_earlier_one() -> None:
+    change = settled(None, words="timed out")
+    assert change == Change(
+        {"state": "SUBMITTING", "uses": 2, "unanswered": 2, "words": "timed out", **DATED},
+        gone=("lease_until", "code", "attention", "advice"),
+        added={"revision": 1},
+    )
+    assert settled(None).values["words"] is None
+
+
+def test_a_request_that_never_left_is_counted_no_longer() -> None:
+    change = settled(None, left=False)
+    assert (change.values["uses"], change.values["unanswered"]) == (1, 1)
+
+
+def test_a_time_that_has_passed_by_the_platforms_clock_is_remembered_as_over() -> None:
+    assert settled(Answer(330), at_time_near=True).values["at_time_over"] is True
+    assert "at_time_over" not in settled(Answer(330)).values
+
+
+@pytest.mark.parametrize(("code", "mobiles"), [(0, MOBILES[1:]), (320, MOBILES[1:]), (1, None)])
+def test_a_half_has_its_mobiles_again_when_it_comes_to_its_end(code: int, mobiles: list[str] | None) -> None:
+    assert settled(Answer(code, token="376"), part=SECOND).values.get("mobiles") == mobiles
+    assert "mobiles" not in settled(Answer(code, token="376")).values
+
+
+def test_a_number_that_stands_alone_and_is_refused_moves_to_the_unusable_ones() -> None:
+    alone = Part("1", ("13700000001",), (InvalidMobile("bad", "not 11 digits"),))
+    for part, named in ((alone, ["bad", "13700000001"]), (FIRST, ["13700000001"])):
+        values = settled(Answer(310, "包含无效号码，见附件"), part=part).values
+        assert (values["state"], values["mobiles"]) == ("REJECTED", [])
+        assert [each["mobile"] for each in values["invalid_mobiles"]] == named
+        assert values["invalid_mobiles"][-1]["reason"] == "310 包含无效号码"
+    for other in (settled(Answer(320), part=alone), settled(Answer(310))):
+        assert "invalid_mobiles" not in other.values
+
+
+def test_a_part_that_is_divided_keeps_its_mobiles_for_its_halves_if_it_is_none_itself() -> None:
+    outcome = Outcome(Answer(310), first_use=True, mobiles=3)
+    assert ROWS.divided(WHOLE, SUBMIT, outcome, now=NOW) == Change(
+        {
+            "state": "SPLIT",
+            "unanswered": 1,
+            "divided": MOBILES,
+            "code": 310,
+            "words": "包含无效号码",
+            **DATED,
+        },
+        gone=("lease_until", "mobiles", "attention", "advice"),
+        added={"revision": 1},
+    )
+    assert ROWS.divided(SECOND, SUBMIT, outcome, now=NOW).values["divided"] is None
+
+
+def test_a_part_that_is_given_up_or_waits_says_so_and_is_not_moved() -> None:
+    assert ROWS.given_up(now=NOW) == Change(
+        {"attention": "GAVE_UP", "advice": ADVICE[Attention.GAVE_UP], "updated_at": STAMP}
+    )
+    assert ROWS.told("too dear", now=NOW) == Change({"words": "too dear", "updated_at": STAMP})
+    assert Change({}) == Change({}, gone=(), added={})
