@@ -184,6 +184,19 @@ def test_the_mos_of_a_day_come_oldest_first_whoever_sent_them(reading: Tables) -
     assert list(reading.lookup.mos_of_day("2026-11-25")) == []
 
 
+@pytest.mark.parametrize("written", [f"+86 {FIRST}", f"0086{FIRST}", "137-0000-0001"])
+def test_a_mobile_is_found_however_it_is_written(reading: Tables, written: str) -> None:
+    report, mo = reading.report(FIRST), reading.mo("2026-11-24 08:00:00")
+    assert list(reading.lookup.reports_of_mobile(written)) == [report]
+    assert list(reading.lookup.mos_of_mobile(written)) == [mo]
+
+
+def test_a_number_that_is_no_mobile_is_looked_up_as_it_is(reading: Tables) -> None:
+    report, mo = reading.report("10086"), reading.mo("2026-11-24 08:00:00", mobile="10086")
+    assert list(reading.lookup.reports_of_mobile("10086")) == [report]
+    assert list(reading.lookup.mos_of_mobile("10086")) == [mo]
+
+
 # --- what needs a person ----------------------------------------------------------------------------------------
 
 
@@ -196,6 +209,8 @@ def test_attention_lists_every_reason_the_longest_untouched_first_of_each(readin
             ("NO_TOKEN", "2026-11-24"),
             ("PROTOCOL", "2026-11-25"),
             (None, "2026-11-20"),
+            ("REFUSED.7", "2026-11-21"),
+            ("REFUSED.0", "2026-11-22"),
         )
     ):
         reading.part(send_id=f"order-{number}", attention=reason, updated_at=moment, advice=reason and "Look.")
@@ -204,6 +219,8 @@ def test_attention_lists_every_reason_the_longest_untouched_first_of_each(readin
         ("GAVE_UP", "order-0", "1", "Look."),
         ("NO_TOKEN", "order-3", "1", "Look."),
         ("PROTOCOL", "order-4", "1", "Look."),
+        ("REFUSED.0", "order-7", "1", "Look."),
+        ("REFUSED.7", "order-6", "1", "Look."),
         ("UNCONFIRMED", "order-1", "1", "Look."),
         ("UNCONFIRMED", "order-2", "1", "Look."),
     ]

@@ -3,6 +3,7 @@
 import argparse
 import gc
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ def main() -> int:
         print(f"There is no module {', '.join(unknown)}. There are {', '.join(known)}.")
         return 2
     chosen = [known[name] for name in asked.module] or [*modules()]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left behind
     begun = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="mutants-") as bytecode:

@@ -83,6 +83,7 @@ def _child[T](job: Job[T], folder: Path) -> None:
     status = 70  # "internal software error"
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _die_with_parent()
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         output = os.open(folder / "output", os.O_WRONLY | os.O_CREAT)

@@ -8,7 +8,14 @@ import pytest
 
 from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.core.pace import Lane
-from kuaixintong.settings import BalanceSettings, IntakeSettings, ReceiverSettings, SenderSettings, TableNames
+from kuaixintong.settings import (
+    BalanceSettings,
+    IntakeSettings,
+    ReceiverSettings,
+    RedriveSettings,
+    SenderSettings,
+    TableNames,
+)
 from tests.template import resources
 
 SENDER = {
@@ -46,6 +53,11 @@ BALANCE = {
         "REQUESTS_PER_SECOND",
     )
 }
+QUEUES = {
+    "SEND_QUEUE_URL": "https://queue.example/sends",
+    "URGENT_QUEUE_URL": "https://queue.example/urgent",
+    "DEAD_LETTER_QUEUE_URL": "https://queue.example/dead",
+}
 TABLES = {"SENDS_TABLE": "sends", "REPORTS_TABLE": "reports", "INBOUND_TABLE": "inbound"}
 
 STORAGE = {name: value for name, value in RECEIVER.items() if name != "PUSH_SECRET_ARN"}
@@ -56,9 +68,10 @@ READERS: list[tuple[Callable[[dict[str, str]], Any], dict[str, str]]] = [
     (IntakeSettings.read, STORAGE),
     (BalanceSettings.read, BALANCE),
     (TableNames.read, TABLES),
+    (RedriveSettings.read, QUEUES),
 ]
 readers = pytest.mark.parametrize(
-    ("read", "environ"), READERS, ids=["sender", "receiver", "storage", "balance", "tables"]
+    ("read", "environ"), READERS, ids=["sender", "receiver", "intake", "balance", "tables", "redrive"]
 )
 
 
@@ -88,6 +101,9 @@ def test_the_other_functions_settings_are_what_their_environments_say() -> None:
     assert IntakeSettings.read(STORAGE) == storage
     assert ReceiverSettings.read(RECEIVER) == ReceiverSettings("arn:aws:secretsmanager:…", storage)
     assert TableNames.read(TABLES) == TableNames("sends", "reports", "inbound")
+    assert RedriveSettings.read(QUEUES) == RedriveSettings(
+        "https://queue.example/sends", "https://queue.example/urgent", "https://queue.example/dead"
+    )
     assert BalanceSettings.read(BALANCE) == BalanceSettings(
         "https://platform.example/webservice/http/service", "arn:aws:secretsmanager:…", "account", 3.0, 10.5, 0.0
     )
@@ -97,6 +113,8 @@ def test_the_least_and_the_largest_numbers_are_taken() -> None:
     settings = SenderSettings.read(SENDER | {"RECEIVE_LIMIT": "1", "LEASE_SECONDS": "0.001"})
     assert (settings.receive_limit, settings.lease) == (1, 0.001)
     assert SenderSettings.read(SENDER | {"RETENTION_DAYS": "3650"}).retention == timedelta(days=3650)
+    assert SenderSettings.read(SENDER | {"REQUESTS_PER_SECOND": "0.5"}).requests_per_second == 0.5
+    assert SenderSettings.read(SENDER | {"LANE": "urgent"}).lane is Lane.URGENT
 
 
 def test_whatever_is_wrong_is_told_in_one_error() -> None:
@@ -136,6 +154,9 @@ def test_an_empty_variable_is_a_missing_one(
         ("LEASE_SECONDS", ["0", "-1", "1m", "nan", "inf"], "a number of seconds above zero"),
         ("CONNECT_TIMEOUT_SECONDS", ["0", "soon", "nan", "inf"], "a number of seconds above zero"),
         ("ANSWER_TIMEOUT_SECONDS", ["0", "-3", "nan", "inf"], "a number of seconds above zero"),
+        ("REPEAT_WITHIN_MINUTES", ["0", "-1", "1.5", "long", "999999999999999"], "a whole number above zero"),
+        ("REQUESTS_PER_SECOND", ["-0.1", "nan", "inf", "fast"], "a number that is not below zero"),
+        ("LANE", ["URGENT", "otp", "urgent "], "urgent or ordinary"),
         ("STORE_CONTENT", ["yes", "True", "1", "no"], "true or false"),
     ],
 )
@@ -149,7 +170,7 @@ def test_a_lease_has_to_outlive_the_function() -> None:
     settings = SenderSettings.read(SENDER)
     settings.check_life(89.9)
     for life in (90.0, 300.0):
-        with pytest.raises(SettingsMissing, match=r"LEASE_SECONDS is 90, but the function can live"):
+        with pytest.raises(SettingsMissing, match=rf"^LEASE_SECONDS is 90, but the function can live {life:g} "):
             settings.check_life(life)
 
 
