@@ -20,7 +20,7 @@ from kuaixintong.core.ledger import (
     rule_for,
 )
 from kuaixintong.core.messages import Answer
-from kuaixintong.core.rows import LONGEST_BODY, REFUSED_SHARDS, Rows, digest_of, refused_shard, taking_over
+from kuaixintong.core.rows import REFUSED_SHARDS, Rows, digest_of, refused_shard, taking_over
 from kuaixintong.core.sends import InvalidMobile, Part, Send
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -57,6 +57,8 @@ def test_a_noted_part_says_all_that_its_send_says_of_it() -> None:
         dailyBeginTime="08:00:00",
         dailyEndTime="18:00:00",
         validUntil="2026-11-25 12:00:00",
+        category="marketing",
+        campaign="autumn",
     )
     assert ROWS.noted(send, send.parts[0], now=NOW) == {
         "send_id": "m-1",
@@ -71,9 +73,16 @@ def test_a_noted_part_says_all_that_its_send_says_of_it() -> None:
         "daily_begin_time": "08:00:00",
         "daily_end_time": "18:00:00",
         "valid_until": "2026-11-25 12:00:00",
+        "category": "marketing",
+        "campaign": "autumn",
         "fingerprint": send.fingerprint,
         **BORN,
     }
+
+
+def test_a_notice_that_belongs_to_no_campaign_says_nothing_of_either() -> None:
+    row = ROWS.noted(send_of(category="notice"), WHOLE, now=NOW)
+    assert (row["category"], row["campaign"]) == (None, None)
 
 
 def test_a_half_is_noted_by_its_positions_and_without_its_mobiles() -> None:
@@ -125,7 +134,6 @@ def test_a_refused_body_is_kept_with_its_faults_and_listed_for_a_person() -> Non
 
 def test_of_a_long_refused_body_the_beginning_is_kept() -> None:
     body = "长" * 100_000
-    assert LONGEST_BODY == 90_000
     assert ROWS.refused("m-1", body, "One.", digest_of(body), now=NOW)["body"] == "长" * 90_000
 
 
