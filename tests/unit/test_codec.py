@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kuaixintong.core.codec import LONGEST_ANSWER, decode_answer, digest, encode
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import NoAnswer
+from kuaixintong.core.errors import NoAnswer, Unanswered
 from kuaixintong.core.messages import Answer, Login, SendSm
 from tests import spec_samples
 
@@ -280,3 +280,38 @@ def test_an_answer_cut_anywhere_is_none(cut: int) -> None:
 
 def test_the_longest_answer_is_far_beyond_the_specs() -> None:
     assert len(spec_samples.SEND_SM_ANSWER) * 100 < LONGEST_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("fee", "read"),
+    [
+        (2**63 - 1, 2**63 - 1),
+        (-(2**63), -(2**63)),
+        (-129, -129),
+        (2**63, None),
+        (-(2**63) - 1, None),
+        (10**30, None),
+    ],
+)
+def test_a_number_is_read_within_the_64_bits_of_the_platforms_java(fee: int, read: int | None) -> None:
+    for written in (str(fee), f'"{fee}"'):
+        assert decode_answer(f'{{"stateCode": 0, "fee": {written}}}'.encode()).fee == read
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>", "The answer is no JSON text in UTF-8."),
+        (b"\xb3\xc9", "The answer is no JSON text in UTF-8."),
+        (b"[0]", "The answer is no JSON object."),
+        (b'{"stateCode": "none"}', "The answer has no readable stateCode."),
+    ],
+)
+def test_an_answer_that_is_none_says_why_in_words_and_as_a_reason(body: bytes, words: str) -> None:
+    with pytest.raises(NoAnswer) as caught:
+        decode_answer(body)
+    assert (str(caught.value), caught.value.reason, caught.value.left) == (words, Unanswered.UNREADABLE, True)
+
+
+def test_an_answer_of_more_than_64_kilobytes_is_none() -> None:
+    assert LONGEST_ANSWER == 64 * 1024

@@ -155,3 +155,7 @@ def test_halves_of_several_parts_each_have_the_mobiles_of_their_own() -> None:
         {"part": "2", "divided": [THIRD, "13700000005"]},
         {"part": "2.2", "positions": [1, 2]},
     ) == {"1": None, "1.1": [FIRST], "10": ["13700000004"], "10.1": [], "2": None, "2.2": ["13700000005"]}
+
+
+def test_a_half_whose_whole_is_not_to_be_read_has_no_mobiles_to_tell_of() -> None:
+    assert mobiles_of({"part": "1.1", "positions": [0, 1]}) == {"1.1": []}

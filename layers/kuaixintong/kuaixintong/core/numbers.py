@@ -31,7 +31,7 @@ def whole(number: str) -> str | None:
     sign, before, after, down, power = form.groups()
     digits = before.lstrip("0")
     if after is not None or power is not None:
-        digits = _shifted(digits, (after or "").rstrip("0"), _places(down, power or ""))
+        digits = _shifted(digits, after or "", _places(down, power or ""))
         if digits is None or int(digits or "0") >= EXACT_BELOW:
             return None
     return f"{sign}{digits}" if digits else "0"
@@ -52,7 +52,7 @@ def _shifted(before: str, after: str, places: int) -> str | None:
         return ""
     if zeros < 0:
         whole_part, fraction = significant[:zeros], significant[zeros:]
-        if len(significant) <= -zeros or fraction.strip("0"):
+        if fraction.strip("0"):
             return None
         significant, zeros = whole_part, 0
     return significant + "0" * zeros if len(significant) + zeros <= _DIGITS else None
