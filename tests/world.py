@@ -23,6 +23,7 @@ from kuaixintong.claims import Claims
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.pace import Lane
 from kuaixintong.core.rows import Rows
+from kuaixintong.errand import Progress, QueueMessage
 from kuaixintong.slots import Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.dynamo import from_item
@@ -30,7 +31,7 @@ from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.queue import SendQueue
 from kuaixintong.stores.secrets import CachedSecret
 from kuaixintong.stores.table import DynamoTable, Table
-from kuaixintong.submission import Progress, QueueMessage, Submitter
+from kuaixintong.submission import Submitter
 from local.simulator.platform import Platform
 from local.simulator.settings import Settings
 from tests.fake_platform import Line

@@ -15,8 +15,9 @@ from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
 
 from kuaixintong.core.errors import TryLater
 from kuaixintong.core.masking import mask_all
+from kuaixintong.errand import Progress, QueueMessage
 from kuaixintong.settings import SenderSettings
-from kuaixintong.submission import Progress, QueueMessage, Submitter
+from kuaixintong.submission import Submitter
 from kuaixintong.wiring.sender import submitter
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from unittest.mock import patch
 import boto3
 
 from kuaixintong import wiring
+from kuaixintong.errand import QueueMessage
 from kuaixintong.settings import SenderSettings
-from kuaixintong.submission import QueueMessage
 from kuaixintong.wiring.sender import submitter
 
 if TYPE_CHECKING:

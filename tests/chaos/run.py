@@ -12,7 +12,7 @@ from kuaixintong.core import beijing
 from kuaixintong.core.codec import encode
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.messages import Answer, Login, SendSm
-from kuaixintong.submission import QueueMessage
+from kuaixintong.errand import QueueMessage
 from local.simulator.platform import Platform
 from local.simulator.settings import Memory, Settings
 from tests.chaos.faults import Clean, Fault

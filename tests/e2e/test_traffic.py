@@ -17,9 +17,10 @@ import pytest
 
 from kuaixintong.core.beijing import from_iso
 from kuaixintong.core.pace import Lane
+from kuaixintong.errand import QueueMessage
 from kuaixintong.redrive import Redriven, redrive_from
 from kuaixintong.settings import RedriveSettings, SenderSettings
-from kuaixintong.submission import QueueMessage, Submitter
+from kuaixintong.submission import Submitter
 from kuaixintong.wiring.redriving import dead_letters
 from kuaixintong.wiring.sender import submitter
 from local.processes import wait_until

@@ -11,8 +11,9 @@ from unittest.mock import patch
 import pytest
 
 from kuaixintong.core.pace import Lane
+from kuaixintong.errand import Progress, QueueMessage
 from kuaixintong.settings import SenderSettings
-from kuaixintong.submission import Progress, QueueMessage, Submitter
+from kuaixintong.submission import Submitter
 from kuaixintong.wiring.sender import submitter
 from local.narrator import SPEC_SEND
 from local.simulator.running import RunningSimulator

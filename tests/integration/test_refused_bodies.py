@@ -74,7 +74,7 @@ def test_two_workers_that_take_a_refused_body_over_are_one_acceptance(world: Wor
 
     def meanwhile(number: int) -> None:
         if number == 0:
-            from kuaixintong.submission import QueueMessage  # noqa: PLC0415
+            from kuaixintong.errand import QueueMessage  # noqa: PLC0415
 
             overtaken.append(other.take(QueueMessage("m-3", "r", json.dumps(GOOD), 1), world.life()))
 

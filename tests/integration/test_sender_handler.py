@@ -19,7 +19,7 @@ import pytest
 from functions.sender import handler
 from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.core.ledger import State
-from kuaixintong.submission import Progress, QueueMessage
+from kuaixintong.errand import Progress, QueueMessage
 from local.simulator.running import running_simulator
 from tests.receiving import Context, metrics
 from tests.sending import fails

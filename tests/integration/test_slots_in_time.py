@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kuaixintong.core.pace import Lane
-from kuaixintong.submission import QueueMessage
+from kuaixintong.errand import QueueMessage
 from tests.sending import BODY, proven
 from tests.world import World
 

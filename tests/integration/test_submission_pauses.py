@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kuaixintong.submission import QueueMessage
+from kuaixintong.errand import QueueMessage
 from tests.fake_platform import Fate, Line
 from tests.sending import (
     BODY,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kuaixintong.core.errors import StoreUnavailable
-from kuaixintong.submission import QueueMessage
+from kuaixintong.errand import QueueMessage
 from tests.fake_platform import Line
 from tests.sending import (
     BODY,

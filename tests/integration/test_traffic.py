@@ -20,7 +20,8 @@ from kuaixintong.core.codec import encode
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.core.pace import Lane
-from kuaixintong.submission import QueueMessage, Submitter
+from kuaixintong.errand import QueueMessage
+from kuaixintong.submission import Submitter
 from tests.clockwork import Clockwork, Task, Turn
 from tests.fake_platform import Line
 from tests.sending import BODY

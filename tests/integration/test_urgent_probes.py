@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from kuaixintong.core.pace import Lane
-from kuaixintong.submission import Progress, QueueMessage
+from kuaixintong.errand import Progress, QueueMessage
 from tests.fake_platform import Fate
 from tests.sending import BODY, MOBILE, proven
 from tests.world import World

@@ -1,0 +1,173 @@
+"""An errand: one delivery of one send. Who works on it, how long it has, and what has come of it so far."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from kuaixintong.admission import Admission
+from kuaixintong.claims import Claims, Conflict
+from kuaixintong.core import schedule
+from kuaixintong.core.codes import Trouble
+from kuaixintong.core.errors import KuaixintongError
+from kuaixintong.core.lanes import Lane
+from kuaixintong.core.ledger import Attention, Standing, State
+from kuaixintong.core.sends import Part, Send
+from kuaixintong.platform import Platform
+from kuaixintong.stores.queue import SendQueue
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """A message as the queue delivers it: ``receive_count`` is 1 at first, ``sent_at`` when it was enqueued."""
+
+    message_id: str
+    receipt_handle: str
+    body: str = field(repr=False)
+    receive_count: int
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Something is left to do, after ``delay`` seconds; ``all_parts`` if the other parts have to wait too."""
+
+    delay: float
+    why: str
+    all_parts: bool = True
+
+
+@dataclass(slots=True)
+class Progress:
+    """What one delivery of a message has come to.
+
+    ``again`` stays ``None`` when the message has done its duty. ``states`` counts the states that parts were
+    brought to, ``repeats`` the parts that were found at their end, ``pauses`` why the account was paused,
+    ``attention`` why a person should look, and ``too_dear`` the parts that wait for the balance.
+    """
+
+    send_id: str
+    again: Again | None = None
+    states: Counter[State] = field(default_factory=Counter)
+    pauses: Counter[Trouble] = field(default_factory=Counter)
+    attention: Counter[Attention] = field(default_factory=Counter)
+    repeats: int = 0
+    too_dear: int = 0
+
+    def counts(self) -> Iterator[tuple[str, int]]:
+        """Yield this delivery's metrics by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
+        yield "Deliveries", 1
+        if self.repeats:
+            yield "PartsRepeated", self.repeats
+        if self.too_dear:
+            yield "PartsTooDear", self.too_dear
+        if self.again:
+            yield "PutOff", 1
+        for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):
+            for value, count in counter.items():
+                yield kind + value.replace("_", " ").title().replace(" ", ""), count
+
+    def brought_to(self, state: State, attention: Attention | None = None) -> None:
+        """Note what a part's row says now."""
+        self.states[state] += 1
+        if attention:
+            self.attention[attention] += 1
+
+    def put_off(self, again: Again) -> None:
+        """Note that something is not finished; the soonest of several delays counts."""
+        if self.again is None or again.delay < self.again.delay:
+            self.again = again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every errand works with.
+
+    ``receive_limit`` is the delivery at which an unfinished message is put into the dead-letter queue;
+    ``longest_request`` is how many seconds one request can take with all its writing.
+    """
+
+    claims: Claims
+    admission: Admission
+    platform: Platform
+    queue: SendQueue
+    receive_limit: int
+    longest_request: float
+    lane: Lane = Lane.ORDINARY
+    clock: Callable[[], datetime]
+    chance: Callable[[], float]
+
+
+class IdTaken(Exception):
+    """The send's id belongs to a send with another payload."""
+
+
+class Errand:
+    """One delivery of one send. ``seen`` is what is known of its rows, by the parts' names."""
+
+    def __init__(self, desk: Desk, message: QueueMessage, send: Send, time_left: Callable[[], float]) -> None:
+        self.desk = desk
+        self.message = message
+        self.send = send
+        self.progress = Progress(send.send_id)
+        self.seen: dict[str, Standing] = {}
+        self._time_left = time_left
+        self._began = desk.clock()
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self.desk.clock()
+
+    def spare(self) -> float:
+        """Return how many seconds are left beyond one request with all its writing; negative: out of time."""
+        return self._time_left() - self.desk.longest_request
+
+    def patience(self, spare: float) -> float:
+        """Return for how many of the ``spare`` seconds this message may wait here and now."""
+        if self.desk.lane is not Lane.URGENT:
+            return spare
+        return max(min(spare, schedule.IN_PLACE - (self.now() - self._began).total_seconds()), 0)
+
+    def waiting(self) -> schedule.Waiting:
+        """Return what decides when this message comes back."""
+        message, now = self.message, self.now()
+        age = now - message.sent_at if message.sent_at else timedelta()
+        return schedule.Waiting(self.desk.lane, message.receive_count, age)
+
+    def in_time(self, delay: float, why: str) -> Again:
+        """Come back after ``delay`` seconds, but in time to say that ``validUntil`` has passed."""
+        return Again(schedule.in_time(delay, self.send.expires, now=self.now()), why)
+
+    def over(self, now: datetime) -> bool:
+        """Return whether ``validUntil`` has passed."""
+        return self.send.expires is not None and self.send.expires <= now
+
+    def note(self, part: Part) -> Standing | None:
+        """Write a part down that is not asked for yet; return what stands there if it is known already.
+
+        Raises :class:`IdTaken`.
+        """
+        standing = self.desk.claims.note(self.send, part, now=self.now())
+        if isinstance(standing, Conflict):
+            raise IdTaken
+        self.seen[part.name] = standing or Standing(State.WAITING, self.send.fingerprint, revision=1)
+        return standing
+
+
+@dataclass(frozen=True, slots=True)
+class OrAgain:
+    """Turns an error of ours into another try of the message."""
+
+    desk: Desk
+    message: QueueMessage
+    progress: Progress
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, KuaixintongError):
+            return False
+        # its text is made to be shown: no content, no secret
+        delay = schedule.backoff(self.message.receive_count, self.desk.chance())
+        self.progress.again = Again(delay, f"{type(error).__name__}: {error}")
+        return True

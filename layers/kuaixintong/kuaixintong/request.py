@@ -1,0 +1,255 @@
+"""One part, asked for: from its way in to what its row says of the answer.
+
+The order of steps is the promise: the claim, with the timestamp in it, is written before the request goes out, and
+the answer before the account is told. Wherever a worker is cut off, the row says what may have happened.
+"""
+
+import uuid
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+
+from kuaixintong.admission import OutOfBalance, Shown, Ticket
+from kuaixintong.claims import Claimed, Conflict
+from kuaixintong.core import ledger, schedule
+from kuaixintong.core.codes import SUCCESS, Actor, Trouble
+from kuaixintong.core.cost import cost
+from kuaixintong.core.errors import KuaixintongError, NoAnswer, TryLater
+from kuaixintong.core.ledger import Addressee, Bid, Busy, Finished, Lapse, Outcome, Rule, State, Then
+from kuaixintong.core.messages import SendSm
+from kuaixintong.core.schedule import SOON
+from kuaixintong.core.sends import Part
+from kuaixintong.errand import Again, Errand, IdTaken
+from kuaixintong.slots import Held
+
+_TRIES_AT_ONCE = 3
+"""Requests for one part in one go: the first, and again where the secret has just changed."""
+
+_TURNS = 20
+"""Requests for one part in one go that came too fast: each waits for its slot, at a pace that slows meanwhile."""
+
+
+class PartRequest:
+    """One part of an errand's send, which has mobiles to ask for."""
+
+    def __init__(self, errand: Errand, part: Part) -> None:
+        self._errand = errand
+        self._desk = errand.desk
+        self._send = errand.send
+        self._part = part
+
+    def bring(self) -> State | Again:
+        """Bring the part as far as it goes now."""
+        tries = Counter[Then]()
+        while tries[Then.AT_ONCE] < _TRIES_AT_ONCE and tries[Then.IN_ITS_TURN] < _TURNS:
+            step = self._try()
+            if isinstance(step, State | Again):
+                return step
+            tries[step] += 1
+        return Again(SOON, "it was asked for again and again")
+
+    # --- the way in ---------------------------------------------------------------------------------------------
+
+    def _try(self) -> State | Again | Then:
+        """Ask once, if it may be asked now; a ``Then`` means: once more."""
+        if end := self._lapsed():
+            return end
+        if (spare := self._errand.spare()) < 0:
+            return Again(SOON, "out of time")
+        try:
+            ticket = self._desk.admission.enter(
+                cost=cost(self._part.mobiles, self._send.content), seconds=self._errand.patience(spare)
+            )
+        except Held as held:
+            return self._wait(held)
+        if self._errand.spare() < 0:  # entering can take as long as another thread's probe
+            self._desk.admission.leave(ticket, Shown())
+            return Again(SOON, "out of time")
+        return self._ask(ticket)
+
+    def _lapsed(self) -> State | Again | None:
+        """End a part whose validity has passed."""
+        now = self._errand.now()
+        if not self._errand.over(now):
+            return None
+        # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is busy.
+        return self._not_ours(self._claim(Bid(_new_claim()), now))
+
+    def _wait(self, held: Held) -> State | Again:
+        """Go back to the queue without a call, but not without a row."""
+        if end := self._lapsed():
+            return end
+        standing = self._errand.note(self._part)
+        if standing and standing.state.final:
+            return standing.state
+        now, dear = self._errand.now(), isinstance(held, OutOfBalance)
+        if dear:
+            self._errand.progress.too_dear += 1
+            self._desk.claims.tell(self._send, self._part, str(held), now=now)
+        delay = schedule.after_hold(held.until, self._errand.waiting(), now=now, chance=self._desk.chance())
+        return replace(self._errand.in_time(delay, str(held)), all_parts=not dear)
+
+    # --- one request --------------------------------------------------------------------------------------------
+
+    def _claim(self, bid: Bid, now: datetime) -> Claimed | Finished | Lapse | Busy | Conflict:
+        known = self._errand.seen.pop(self._part.name, None)
+        return self._desk.claims.claim(self._send, self._part, bid, now=now, known=known)
+
+    def _ask(self, ticket: Ticket) -> State | Again | Then:
+        """Send one request and write down its answer; a ``Then`` as above."""
+        outcome: Outcome | None = None
+        trouble: Trouble | None = None
+        admission = self._desk.admission
+        try:
+            held = self._claim(self._bid(ticket), self._errand.now())
+            if not isinstance(held, Claimed):
+                return self._not_ours(held)
+            if end := self._overdue(held):
+                return end
+            if not self._at_slot(held, ticket):
+                return self._put_back(held, "All slots of the account's pace were taken.")
+            if end := self._overdue(held):
+                return end
+            outcome = self._outcome(held, ticket)
+            rule = ledger.rule_for(outcome)
+            self._write(held, rule, outcome)
+            if rule.then is not Then.FRESH_SECRET or not admission.changed_secret(ticket):
+                trouble = rule.trouble
+        finally:
+            paused = admission.leave(ticket, _shown(outcome, trouble))
+            if paused:
+                self._errand.progress.pauses[paused] += 1
+        self._errand.progress.brought_to(rule.state, rule.attention)
+        return self._next(rule, trouble, outcome, held.submit.attempts)
+
+    def _bid(self, ticket: Ticket) -> Bid:
+        who = ticket.credentials
+        return Bid(
+            claim=_new_claim(),
+            fresh=ticket.timestamp,
+            asked=Addressee(who.cid, who.uid, self._desk.platform.address),
+            at_time_to_come=schedule.still_to_come(self._send.at_time, now=self._errand.now()),
+        )
+
+    def _overdue(self, held: Claimed) -> State | Again | None:
+        """End a part whose validity has passed since it was looked at: a claim, or a slot, can take its time."""
+        now = self._errand.now()
+        if not self._errand.over(now):
+            return None
+        return self._not_ours(self._desk.claims.withdraw(self._send, self._part, held, now=now))
+
+    def _at_slot(self, held: Claimed, ticket: Ticket) -> bool:
+        """Wait for the request's slot; ``False`` if none comes in time."""
+        try:
+            return self._desk.admission.at_slot(ticket, seconds=self._errand.spare())
+        except KuaixintongError:  # the account's table, or a clock: whatever it is, the request has not left
+            self._put_back(held, "No slot of the account's pace could be taken.")
+            raise
+
+    def _put_back(self, held: Claimed, words: str) -> Again:
+        """Give a part back whose request has found no slot: it never left."""
+        never_left = replace(self._asking(held), left=False, words=words)
+        self._write(held, ledger.rule_for(never_left), never_left)
+        return Again(SOON, never_left.words)
+
+    def _asking(self, held: Claimed) -> Outcome:
+        """What the ledger wants to know of a request that has no answer yet."""
+        submit = held.submit
+        return Outcome(
+            None,
+            first_use=submit.uses == 1,
+            mobiles=len(self._part.mobiles),
+            others_unanswered=submit.unanswered > 1,
+        )
+
+    def _outcome(self, held: Claimed, ticket: Ticket) -> Outcome:
+        """Ask, and return what came back, with all that the ledger wants to know of the request."""
+        submit = held.submit
+        near = submit.with_at_time and schedule.near(self._send.at_time, now=self._errand.now())
+        asking = replace(self._asking(held), at_time_near=near)
+        request = self._request(with_at_time=submit.with_at_time)
+        try:
+            answer = self._desk.platform.ask(request, ticket.credentials, submit.timestamp)
+        except NoAnswer as reason:  # its text is made to be shown
+            return replace(asking, left=reason.left, words=str(reason))
+        return replace(asking, answer=answer)
+
+    def _request(self, *, with_at_time: bool) -> SendSm:
+        send = self._send
+        return SendSm(
+            mobiles=self._part.mobiles,
+            content=send.content,
+            at_time=(send.at_time or "") if with_at_time else "",
+            daily_begin_time=send.daily_begin_time or "",
+            daily_end_time=send.daily_end_time or "",
+        )
+
+    # --- what came back -----------------------------------------------------------------------------------------
+
+    def _write(self, held: Claimed, rule: Rule, outcome: Outcome) -> None:
+        claims, now, answer = self._desk.claims, self._errand.now(), outcome.answer
+        try:
+            if rule.then is Then.SPLIT:
+                self._errand.seen |= claims.split(self._send, self._part, held, outcome, now=now)
+            else:
+                claims.settle(self._send, self._part, held, rule, outcome, now=now)
+        except TryLater as error:
+            if answer is None or rule.state is not State.ACCEPTED:
+                raise
+            # The row will say UNCONFIRMED. The token is in no table, so let the log have it for whoever looks.
+            asked = f"part {self._part.name} was accepted with timestamp {held.submit.timestamp}"
+            raise type(error)(f"{error} {asked} as token {answer.token}.") from error
+
+    def _next(self, rule: Rule, trouble: Trouble | None, outcome: Outcome, attempts: int) -> State | Again | Then:
+        match rule.then:
+            case Then.DONE | Then.SPLIT:
+                return rule.state
+            case Then.FRESH_SECRET if trouble is None:
+                return Then.AT_ONCE
+            case Then.AT_ONCE | Then.IN_ITS_TURN:
+                return rule.then
+            case Then.SOON:
+                return Again(SOON, "timestamp refused")
+            case _ if self._waits_out(trouble):
+                return Then.IN_ITS_TURN
+            case _:
+                why = outcome.words or trouble or "the platform asks to come later"
+                return self._errand.in_time(self._delay(trouble, attempts), why)
+
+    def _delay(self, trouble: Trouble | None, attempts: int) -> float:
+        # Deliveries that met a pause cost nothing and prove nothing: they do not count for the backoff.
+        tries, chance = min(self._errand.message.receive_count, attempts), self._desk.chance()
+        if trouble:
+            return schedule.after_trouble(tries, self._errand.waiting(), chance)
+        return schedule.backoff(tries, chance)
+
+    def _waits_out(self, trouble: Trouble | None) -> bool:
+        """Whether to stay for the next probe of an outage, as somebody waits for this message."""
+        hurries = self._errand.waiting().hurries and trouble is Trouble.UNREACHABLE
+        return hurries and self._errand.patience(self._errand.spare()) > 0
+
+    def _not_ours(self, held: Claimed | Finished | Lapse | Busy | Conflict) -> State | Again:
+        match held:
+            case Finished(state):
+                self._errand.progress.repeats += 1
+                return state
+            case Lapse(state, attention):
+                self._errand.progress.brought_to(state, attention)
+                return state
+            case Busy(until):
+                delay = schedule.after_lease(until, now=self._errand.now())
+                return Again(delay, "another worker has it", all_parts=False)
+            case _:
+                raise IdTaken
+
+
+def _shown(outcome: Outcome | None, trouble: Trouble | None) -> Shown:
+    answer = outcome.answer if outcome else None
+    if answer is None:
+        return Shown(trouble=trouble)
+    proof = answer.meaning.actor in (Actor.NOBODY, Actor.REQUEST)
+    return Shown(answered=True, accepted=answer.state_code == SUCCESS, trouble=trouble, proof=proof)
+
+
+def _new_claim() -> str:
+    return uuid.uuid4().hex
