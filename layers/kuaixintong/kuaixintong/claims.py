@@ -136,41 +136,43 @@ class Claims:
     # --- after a request ----------------------------------------------------------------------------------------
 
     def settle(
-        self, send: Send, part: Part, held: Claimed, rule: Rule, outcome: Outcome, *, now: datetime
+        self, send: Send, part: Part, claimed: Claimed, rule: Rule, outcome: Outcome, *, now: datetime
     ) -> None:
         """Write down what came back. Raises :class:`ClaimLost` if the part is no longer this worker's."""
-        self._write_ours(send, part, held, self._rows.settled(part, held.submit, rule, outcome, now=now))
+        self._write_ours(send, part, claimed, self._rows.settled(part, claimed.submit, rule, outcome, now=now))
 
-    def withdraw(self, send: Send, part: Part, held: Claimed, *, now: datetime) -> Lapse:
+    def withdraw(self, send: Send, part: Part, claimed: Claimed, *, now: datetime) -> Lapse:
         """End a part whose ``validUntil`` has passed since it was claimed: its request never goes out.
 
         Raises :class:`ClaimLost`.
         """
-        unanswered = held.submit.unanswered - 1
+        unanswered = claimed.submit.unanswered - 1
         end = lapse(unanswered)
-        change = self._rows.lapsed(send, part, end, claim=held.claim, now=now, unanswered=unanswered)
-        self._write_ours(send, part, held, change)
+        change = self._rows.lapsed(send, part, end, claim=claimed.claim, now=now, unanswered=unanswered)
+        self._write_ours(send, part, claimed, change)
         return end
 
-    def _write_ours(self, send: Send, part: Part, held: Claimed, change: Change) -> None:
+    def _write_ours(self, send: Send, part: Part, claimed: Claimed, change: Change) -> None:
         try:
-            self._parts.settle(send.send_id, part.name, change, claim=held.claim, revision=held.revision)
+            self._parts.settle(send.send_id, part.name, change, claim=claimed.claim, revision=claimed.revision)
         except Moved as moved:
-            if _standing(moved).claim != held.claim:
+            if _standing(moved).claim != claimed.claim:
                 raise _taken_over() from moved
             # else: our own result, written by a try whose answer AWS's client never saw
 
     def split(
-        self, send: Send, part: Part, held: Claimed, outcome: Outcome, *, now: datetime
+        self, send: Send, part: Part, claimed: Claimed, outcome: Outcome, *, now: datetime
     ) -> dict[str, Standing]:
         """Divide a part after a 310: in one transaction the halves come to be and the whole ceases to be sendable.
 
         Returns how the halves stand, by name. Raises :class:`ClaimLost`.
         """
-        whole = self._rows.divided(part, held.submit, outcome, now=now)
+        whole = self._rows.divided(part, claimed.submit, outcome, now=now)
         halves = [self._rows.noted(send, half, now=now) for half in part.halves()]
         try:
-            self._parts.divide(send.send_id, part.name, whole, halves, claim=held.claim, revision=held.revision)
+            self._parts.divide(
+                send.send_id, part.name, whole, halves, claim=claimed.claim, revision=claimed.revision
+            )
         except Moved as moved:
             raise _taken_over() from moved
         return {half["part"]: Standing.of(half) for half in halves}

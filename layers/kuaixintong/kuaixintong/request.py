@@ -101,18 +101,18 @@ class PartRequest:
         trouble: Trouble | None = None
         admission = self._desk.admission
         try:
-            held = self._claim(self._bid(ticket), self._errand.now())
-            if not isinstance(held, Claimed):
-                return self._not_ours(held)
-            if end := self._overdue(held):
+            claimed = self._claim(self._bid(ticket), self._errand.now())
+            if not isinstance(claimed, Claimed):
+                return self._not_ours(claimed)
+            if end := self._overdue(claimed):
                 return end
-            if not self._at_slot(held, ticket):
-                return self._put_back(held, "All slots of the account's pace were taken.")
-            if end := self._overdue(held):
+            if not self._at_slot(claimed, ticket):
+                return self._put_back(claimed, "All slots of the account's pace were taken.")
+            if end := self._overdue(claimed):
                 return end
-            outcome = self._outcome(held, ticket)
+            outcome = self._outcome(claimed, ticket)
             rule = ledger.rule_for(outcome)
-            self._write(held, rule, outcome)
+            self._write(claimed, rule, outcome)
             if rule.then is not Then.FRESH_SECRET or not admission.changed_secret(ticket):
                 trouble = rule.trouble
         finally:
@@ -120,7 +120,7 @@ class PartRequest:
             if paused:
                 self._errand.progress.pauses[paused] += 1
         self._errand.progress.brought_to(rule.state, rule.attention)
-        return self._next(rule, trouble, outcome, held.submit.attempts)
+        return self._next(rule, trouble, outcome, claimed.submit.attempts)
 
     def _bid(self, ticket: Ticket) -> Bid:
         who = ticket.credentials
@@ -131,30 +131,30 @@ class PartRequest:
             at_time_to_come=schedule.still_to_come(self._send.at_time, now=self._errand.now()),
         )
 
-    def _overdue(self, held: Claimed) -> State | Again | None:
+    def _overdue(self, claimed: Claimed) -> State | Again | None:
         """End a part whose validity has passed since it was looked at: a claim, or a slot, can take its time."""
         now = self._errand.now()
         if not self._errand.over(now):
             return None
-        return self._not_ours(self._desk.claims.withdraw(self._send, self._part, held, now=now))
+        return self._not_ours(self._desk.claims.withdraw(self._send, self._part, claimed, now=now))
 
-    def _at_slot(self, held: Claimed, ticket: Ticket) -> bool:
+    def _at_slot(self, claimed: Claimed, ticket: Ticket) -> bool:
         """Wait for the request's slot; ``False`` if none comes in time."""
         try:
             return self._desk.admission.at_slot(ticket, seconds=self._errand.spare())
         except KuaixintongError:  # the account's table, or a clock: whatever it is, the request has not left
-            self._put_back(held, "No slot of the account's pace could be taken.")
+            self._put_back(claimed, "No slot of the account's pace could be taken.")
             raise
 
-    def _put_back(self, held: Claimed, words: str) -> Again:
+    def _put_back(self, claimed: Claimed, words: str) -> Again:
         """Give a part back whose request has found no slot: it never left."""
-        never_left = replace(self._asking(held), left=False, words=words)
-        self._write(held, ledger.rule_for(never_left), never_left)
+        never_left = replace(self._asking(claimed), left=False, words=words)
+        self._write(claimed, ledger.rule_for(never_left), never_left)
         return Again(SOON, never_left.words)
 
-    def _asking(self, held: Claimed) -> Outcome:
+    def _asking(self, claimed: Claimed) -> Outcome:
         """What the ledger wants to know of a request that has no answer yet."""
-        submit = held.submit
+        submit = claimed.submit
         return Outcome(
             None,
             first_use=submit.uses == 1,
@@ -162,11 +162,11 @@ class PartRequest:
             others_unanswered=submit.unanswered > 1,
         )
 
-    def _outcome(self, held: Claimed, ticket: Ticket) -> Outcome:
+    def _outcome(self, claimed: Claimed, ticket: Ticket) -> Outcome:
         """Ask, and return what came back, with all that the ledger wants to know of the request."""
-        submit = held.submit
+        submit = claimed.submit
         near = submit.with_at_time and schedule.near(self._send.at_time, now=self._errand.now())
-        asking = replace(self._asking(held), at_time_near=near)
+        asking = replace(self._asking(claimed), at_time_near=near)
         request = self._request(with_at_time=submit.with_at_time)
         try:
             answer = self._desk.platform.ask(request, ticket.credentials, submit.timestamp)
@@ -186,18 +186,18 @@ class PartRequest:
 
     # --- what came back -----------------------------------------------------------------------------------------
 
-    def _write(self, held: Claimed, rule: Rule, outcome: Outcome) -> None:
+    def _write(self, claimed: Claimed, rule: Rule, outcome: Outcome) -> None:
         claims, now, answer = self._desk.claims, self._errand.now(), outcome.answer
         try:
             if rule.then is Then.SPLIT:
-                self._errand.seen |= claims.split(self._send, self._part, held, outcome, now=now)
+                self._errand.seen |= claims.split(self._send, self._part, claimed, outcome, now=now)
             else:
-                claims.settle(self._send, self._part, held, rule, outcome, now=now)
+                claims.settle(self._send, self._part, claimed, rule, outcome, now=now)
         except TryLater as error:
             if answer is None or rule.state is not State.ACCEPTED:
                 raise
             # The row will say UNCONFIRMED. The token is in no table, so let the log have it for whoever looks.
-            asked = f"part {self._part.name} was accepted with timestamp {held.submit.timestamp}"
+            asked = f"part {self._part.name} was accepted with timestamp {claimed.submit.timestamp}"
             raise type(error)(f"{error} {asked} as token {answer.token}.") from error
 
     def _next(self, rule: Rule, trouble: Trouble | None, outcome: Outcome, attempts: int) -> State | Again | Then:
@@ -228,8 +228,8 @@ class PartRequest:
         hurries = self._errand.waiting().hurries and trouble is Trouble.UNREACHABLE
         return hurries and self._errand.patience(self._errand.spare()) > 0
 
-    def _not_ours(self, held: Claimed | Finished | Lapse | Busy | Conflict) -> State | Again:
-        match held:
+    def _not_ours(self, instead: Claimed | Finished | Lapse | Busy | Conflict) -> State | Again:
+        match instead:
             case Finished(state):
                 self._errand.progress.repeats += 1
                 return state
