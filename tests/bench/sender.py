@@ -262,6 +262,8 @@ def deployment(platform_url: str) -> dict[str, str]:
         "PLATFORM_URL": platform_url,
         "PLATFORM_SECRET_ARN": arn,
         "SENDS_TABLE": tables["SendsTable"],
+        "OUTBOUND_TABLE": tables["OutboundTable"],
+        "CAMPAIGNS_TABLE": tables["CampaignsTable"],
         "ACCOUNT_TABLE": tables["AccountTable"],
         "SEND_QUEUE_URL": sqs.create_queue(QueueName=f"{prefix}sends")["QueueUrl"],
         "DEAD_LETTER_QUEUE_URL": sqs.create_queue(QueueName=f"{prefix}dead")["QueueUrl"],

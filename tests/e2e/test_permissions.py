@@ -9,7 +9,10 @@ from local.stack import Clients
 from tests.e2e.deployment import Deployment
 
 SECRETS = {"PlatformSecretArn", "PushSecretArn"}
-TABLES = {f"{name}TableName" for name in ("Sends", "Reports", "Inbound", "Account", "Quarantine")}
+TABLES = {
+    f"{name}TableName"
+    for name in ("Sends", "Outbound", "Campaigns", "Reports", "Inbound", "Account", "Quarantine")
+}
 
 
 def denied(call: Callable[[], object]) -> bool:
@@ -41,8 +44,8 @@ def batch(clients: Clients, table: str) -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("role", "secrets", "updates", "batches"),
     [
-        ("SenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, set()),
-        ("UrgentSenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, set()),
+        ("SenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, {"OutboundTableName"}),
+        ("UrgentSenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, {"OutboundTableName"}),
         ("BalanceRole", {"PlatformSecretArn"}, {"AccountTableName"}, set()),
         ("ReceiverRole", {"PushSecretArn"}, {"QuarantineTableName"}, {"ReportsTableName", "InboundTableName"}),
     ],

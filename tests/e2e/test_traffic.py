@@ -150,6 +150,8 @@ def senders(deployment: Deployment, platform: RunningSimulator, requests: float)
         platform_url=platform.url,
         platform_secret_arn=outputs["PlatformSecretArn"],
         sends_table=outputs["SendsTableName"],
+        outbound_table=outputs["OutboundTableName"],
+        campaigns_table=outputs["CampaignsTableName"],
         account_table=outputs["AccountTableName"],
         send_queue_url=outputs["SendQueueUrl"],
         dead_letter_queue_url=outputs["DeadLetterQueueUrl"],

@@ -84,6 +84,8 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "PLATFORM_URL": "http://127.0.0.1:9/",
         "PLATFORM_SECRET_ARN": "arn",
         "SENDS_TABLE": "sends",
+        "OUTBOUND_TABLE": "outbound",
+        "CAMPAIGNS_TABLE": "campaigns",
         "ACCOUNT_TABLE": "account",
         "SEND_QUEUE_URL": "https://queue.example/sends",
         "DEAD_LETTER_QUEUE_URL": "https://queue.example/dead",
@@ -352,6 +354,8 @@ def test_wired_for_real_a_send_goes_over_http_and_its_row_and_queue_tell(
         monkeypatch.setenv("PLATFORM_URL", platform.url)
         monkeypatch.setenv("PLATFORM_SECRET_ARN", world.secret_arn)
         monkeypatch.setenv("SENDS_TABLE", world.tables["SendsTable"])
+        monkeypatch.setenv("OUTBOUND_TABLE", world.tables["OutboundTable"])
+        monkeypatch.setenv("CAMPAIGNS_TABLE", world.tables["CampaignsTable"])
         monkeypatch.setenv("ACCOUNT_TABLE", world.tables["AccountTable"])
         monkeypatch.setenv("SEND_QUEUE_URL", queue)
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", dead)

@@ -11,6 +11,8 @@ from tests.template import load, resources, tables
 
 KEYS = {
     "SendsTable": ["send_id S", "part S"],
+    "OutboundTable": ["mobile S", "send_id S"],
+    "CampaignsTable": ["campaign S"],
     "ReportsTable": ["token S", "outcome S"],
     "InboundTable": ["mobile S", "message_key S"],
     "AccountTable": ["cid S"],
@@ -18,7 +20,14 @@ KEYS = {
 }
 
 INDEXES = {
-    "SendsTable": {"by-token": ["token S"], "by-attention": ["attention S", "updated_at S"]},
+    "SendsTable": {
+        "by-token": ["token S"],
+        "by-attention": ["attention S", "updated_at S"],
+        "by-campaign": ["campaign_shard S", "created_at S"],
+        "by-day": ["day_shard S", "created_at S"],
+    },
+    "OutboundTable": {},
+    "CampaignsTable": {"by-day": ["day S", "created_at S"]},
     "ReportsTable": {"by-mobile": ["mobile S", "received_at S"]},
     "InboundTable": {"by-day": ["day S", "message_key S"]},
     "AccountTable": {},
@@ -28,6 +37,7 @@ INDEXES = {
 OUTPUTS = {
     *("PushUrl", "SendQueueUrl", "SendQueueArn", "UrgentQueueUrl", "UrgentQueueArn", "DeadLetterQueueUrl"),
     *("SendsTableName", "ReportsTableName", "InboundTableName", "AccountTableName", "QuarantineTableName"),
+    *("OutboundTableName", "CampaignsTableName"),
     *("ReportsStreamArn", "InboundStreamArn", "PlatformSecretArn", "PushSecretArn"),
     *("PlainPushUrl", "SourceAddress", "AlarmTopicArn", "DashboardName"),
 }
@@ -35,6 +45,7 @@ OUTPUTS = {
 ENVIRONMENT = {
     "SenderFunction": {
         *("PLATFORM_URL", "PLATFORM_SECRET_ARN", "SENDS_TABLE", "ACCOUNT_TABLE", "SEND_QUEUE_URL"),
+        *("OUTBOUND_TABLE", "CAMPAIGNS_TABLE"),
         *("DEAD_LETTER_QUEUE_URL", "RECEIVE_LIMIT", "LEASE_SECONDS", "RETENTION_DAYS", "STORE_CONTENT"),
         *("REPEAT_WITHIN_MINUTES", "LANE", "REQUESTS_PER_SECOND"),
         *("CONNECT_TIMEOUT_SECONDS", "ANSWER_TIMEOUT_SECONDS"),

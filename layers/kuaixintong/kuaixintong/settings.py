@@ -121,6 +121,8 @@ class SenderSettings(Settings):
     platform_url: str = field(metadata=_text("PLATFORM_URL"))
     platform_secret_arn: str = field(metadata=_text("PLATFORM_SECRET_ARN"))
     sends_table: str = field(metadata=_text("SENDS_TABLE"))
+    outbound_table: str = field(metadata=_text("OUTBOUND_TABLE"))
+    campaigns_table: str = field(metadata=_text("CAMPAIGNS_TABLE"))
     account_table: str = field(metadata=_text("ACCOUNT_TABLE"))
     send_queue_url: str = field(metadata=_text("SEND_QUEUE_URL"))
     dead_letter_queue_url: str = field(metadata=_text("DEAD_LETTER_QUEUE_URL"))
