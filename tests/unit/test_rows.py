@@ -20,7 +20,15 @@ from kuaixintong.core.ledger import (
     rule_for,
 )
 from kuaixintong.core.messages import Answer
-from kuaixintong.core.rows import REFUSED_SHARDS, Rows, digest_of, refused_shard, taking_over
+from kuaixintong.core.rows import (
+    REFUSED_SHARDS,
+    Rows,
+    campaign_shards,
+    day_shards,
+    digest_of,
+    refused_shard,
+    taking_over,
+)
 from kuaixintong.core.sends import InvalidMobile, Part, Send
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -75,6 +83,7 @@ def test_a_noted_part_says_all_that_its_send_says_of_it() -> None:
         "valid_until": "2026-11-25 12:00:00",
         "category": "marketing",
         "campaign": "autumn",
+        "campaign_shard": "autumn#4",
         "fingerprint": send.fingerprint,
         **BORN,
     }
@@ -83,6 +92,51 @@ def test_a_noted_part_says_all_that_its_send_says_of_it() -> None:
 def test_a_notice_that_belongs_to_no_campaign_says_nothing_of_either() -> None:
     row = ROWS.noted(send_of(category="notice"), WHOLE, now=NOW)
     assert (row["category"], row["campaign"]) == (None, None)
+
+
+def listed_under(send: Send, part: Part = WHOLE, now: datetime = NOW) -> dict[str, str]:
+    row = ROWS.noted(send, part, now=now)
+    return {name: row[name] for name in ("day_shard", "campaign_shard") if name in row}
+
+
+def test_a_send_without_a_campaign_is_listed_by_the_beijing_day_of_its_birth_under_its_first_part() -> None:
+    assert listed_under(SEND) == {"day_shard": "2026-11-23#4"}
+    assert listed_under(SEND, now=NOW.replace(hour=16)) == {"day_shard": "2026-11-24#4"}
+    assert listed_under(SEND, Part("2", ("13700000001",))) == listed_under(SEND, FIRST) == {}
+
+
+def test_of_a_campaigns_sends_every_part_is_listed_by_campaign_and_none_by_day() -> None:
+    send = send_of(campaign="autumn")
+    assert listed_under(send) == listed_under(send, FIRST) == {"campaign_shard": "autumn#4"}
+    assert listed_under(send, Part("2", ("13700000001",))) == {"campaign_shard": "autumn#4"}
+
+
+def test_listings_are_spread_over_eight_keys_each_by_the_sends_id() -> None:
+    names = [str(number) for number in range(200)]
+    days = {listed_under(send_of(id=name))["day_shard"] for name in names}
+    campaigns = {listed_under(send_of(id=name, campaign="c"))["campaign_shard"] for name in names}
+    assert days == set(day_shards("2026-11-23")) == {f"2026-11-23#{shard}" for shard in range(8)}
+    assert campaigns == set(campaign_shards("c")) == {f"c#{shard}" for shard in range(8)}
+
+
+def test_a_refused_body_is_in_no_listing_and_the_mended_one_is() -> None:
+    refused = ROWS.refused("m-1", "{}", "One.", digest_of("{}"), now=NOW)
+    assert refused.keys().isdisjoint({"day_shard", "campaign_shard"})
+    mended = taking_over(ROWS.noted(SEND, WHOLE, now=NOW), Standing.of(refused))
+    assert mended["day_shard"] == "2026-11-23#4"
+
+
+def test_a_listings_key_never_changes() -> None:
+    changes = [
+        ROWS.taken(SUBMIT, claim="c", asked=None, now=NOW),
+        settled(Answer(0, "", token="1")),
+        ROWS.lapsed(SEND, WHOLE, Lapse(State.EXPIRED, None), claim="c", now=NOW),
+        ROWS.divided(WHOLE, SUBMIT, Outcome(Answer(310, ""), True, 3), now=NOW),
+        ROWS.given_up(now=NOW),
+        ROWS.told("x", now=NOW),
+    ]
+    keys = {"day_shard", "campaign_shard", "created_at"}
+    assert [change for change in changes if keys & {*change.values, *change.gone, *change.added}] == []
 
 
 def test_a_half_is_noted_by_its_positions_and_without_its_mobiles() -> None:

@@ -45,6 +45,11 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(BEIJING).isoformat(timespec="milliseconds")
 
 
+def day(moment: datetime) -> str:
+    """Return the Beijing day of an aware ``moment``: ``yyyy-MM-dd``."""
+    return moment.astimezone(BEIJING).date().isoformat()
+
+
 def from_iso(text: str) -> datetime:
     """Read back what :func:`iso` wrote."""
     return datetime.fromisoformat(text)

@@ -9,6 +9,7 @@ at every write, and a part that is halved over and over would pay for its number
 """
 
 import hashlib
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,6 +39,9 @@ _LONGEST_KEPT = 90_000
 """Characters of a refused body that are kept; a row holds 400 KB, and a character is at most four bytes."""
 
 REFUSED_SHARDS = 8
+
+LISTING_SHARDS = 8
+"""Keys over which a campaign's parts are spread, and a day's sends: a key takes a thousand writes a second."""
 
 _REMEMBERED = 10
 """Digests of refused bodies that a row remembers."""
@@ -106,6 +110,7 @@ class Rows:
             "category": None if send.category is Category.NOTICE else send.category,
             "campaign": send.campaign,
             "fingerprint": send.fingerprint,
+            **_listed_under(send, part, now),
             **self._dated(now),
         }
 
@@ -206,6 +211,24 @@ class Rows:
 def refused_shard(shard: int) -> str:
     """Return the attention of refused bodies in one of :data:`REFUSED_SHARDS`."""
     return f"{Attention.REFUSED}.{shard}"
+
+
+def campaign_shards(campaign: str) -> list[str]:
+    """Return the keys under which the parts of a campaign's sends are listed."""
+    return [f"{campaign}#{shard}" for shard in range(LISTING_SHARDS)]
+
+
+def day_shards(day: str) -> list[str]:
+    """Return the keys under which the sends of a Beijing day, ``yyyy-MM-dd``, are listed."""
+    return [f"{day}#{shard}" for shard in range(LISTING_SHARDS)]
+
+
+def _listed_under(send: Send, part: Part, now: datetime) -> Row:
+    """Where a row is listed, from its birth to its end: by campaign or, the first part of a send, by day."""
+    shard = zlib.crc32(send.send_id.encode()) % LISTING_SHARDS
+    if send.campaign:
+        return {"campaign_shard": campaign_shards(send.campaign)[shard]}
+    return {"day_shard": day_shards(beijing.day(now))[shard]} if part.name == "1" else {}
 
 
 def taking_over(row: Row, standing: Standing) -> Row:

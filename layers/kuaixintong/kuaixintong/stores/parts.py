@@ -24,6 +24,8 @@ from kuaixintong.stores.table import Moved, Put, Table, Update
 
 BY_TOKEN = "by-token"  # noqa: S105  # the name of an index
 BY_ATTENTION = "by-attention"
+BY_CAMPAIGN = "by-campaign"
+BY_DAY = "by-day"
 
 _absent = Attr("send_id").not_exists
 
