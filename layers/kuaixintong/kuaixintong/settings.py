@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from kuaixintong.core.errors import SettingsMissing
+from kuaixintong.core.limits import REPORTS_WITHIN
 from kuaixintong.core.pace import Lane
 
 WRITING = 3.0
@@ -52,6 +53,17 @@ def _days(name: str) -> dict[str, _Read]:
 
 def _minutes(name: str) -> dict[str, _Read]:
     return _variable(name, lambda text: timedelta(minutes=_above_zero(int)(text)), "a whole number above zero")
+
+
+def _if_there(name: str) -> dict[str, _Read]:
+    """A text that may be missing."""
+    return {"read": lambda environ, _: environ.get(name) or None}
+
+
+def _hours(name: str, otherwise: timedelta) -> dict[str, _Read]:
+    """Hours that may be missing."""
+    told = _variable(name, lambda text: timedelta(hours=_above_zero(float)(text)), "a number of hours above zero")
+    return {"read": lambda environ, faults: told["read"](environ, faults) if environ.get(name) else otherwise}
 
 
 def _seconds(name: str) -> dict[str, _Read]:
@@ -175,11 +187,22 @@ class BalanceSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class TableNames(Settings):
-    """The tables of the read side: the stack's outputs of the same names."""
+    """The tables of the read side: the stack's outputs of the same names.
+
+    The first three have to be there; the others are missed by the questions that need them alone. How long a
+    report is waited for is told in hours.
+    """
 
     sends: str = field(metadata=_text("SENDS_TABLE"))
     reports: str = field(metadata=_text("REPORTS_TABLE"))
     inbound: str = field(metadata=_text("INBOUND_TABLE"))
+    outbound: str | None = field(default=None, metadata=_if_there("OUTBOUND_TABLE"))
+    campaigns: str | None = field(default=None, metadata=_if_there("CAMPAIGNS_TABLE"))
+    mobiles: str | None = field(default=None, metadata=_if_there("MOBILES_TABLE"))
+    account: str | None = field(default=None, metadata=_if_there("ACCOUNT_TABLE"))
+    reports_within: timedelta = field(
+        default=REPORTS_WITHIN, metadata=_hours("REPORTS_WITHIN_HOURS", REPORTS_WITHIN)
+    )
 
 
 @dataclass(frozen=True, slots=True)

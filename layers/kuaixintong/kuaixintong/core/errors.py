@@ -6,7 +6,8 @@
     ├── RequestWrong            whoever sent it has to change it
     │   ├── SendRefused         a queue message that breaks the rules of a send
     │   ├── PushForbidden       a push without the right credentials
-    │   └── PushUnreadable      a push with the right credentials that cannot be read
+    │   ├── PushUnreadable      a push with the right credentials that cannot be read
+    │   └── PageUnknown         a page of a listing is asked for by what is no token of it
     ├── OperatorNeeded          a person has to mend the deployment
     │   ├── SettingsMissing     the function's environment is incomplete or contradicts itself
     │   ├── CredentialsUnusable a secret that lacks a field or is no JSON object
@@ -57,6 +58,10 @@ class PushForbidden(RequestWrong):
 
 class PushUnreadable(RequestWrong):
     """A push with the right credentials whose ``type`` or ``jsonData`` cannot be understood."""
+
+
+class PageUnknown(RequestWrong):
+    """What asks for a listing's next page is no token of that listing."""
 
 
 class OperatorNeeded(KuaixintongError):

@@ -1,5 +1,7 @@
 """What DynamoDB, SQS and the platform take: the limits that keys, rows, calls and requests are cut to."""
 
+from datetime import timedelta
+
 SORT_KEY_BYTES = 1_024
 """UTF-8 bytes of a sort key, an index's included."""
 
@@ -20,3 +22,6 @@ MAX_MOBILES = 10_000
 
 MAX_CONTENT_UNITS = 1_000
 """Characters of content (spec 3.1), counted as the platform's Java does: in UTF-16 units."""
+
+REPORTS_WITHIN = timedelta(hours=72)
+"""How long after its acceptance, or its ``atTime``, a report of an SMS is waited for, unless told otherwise."""

@@ -75,6 +75,10 @@ class Parts:
         """Yield a send's parts; a part that a 310 divided comes before its halves."""
         return self._table.query("send_id", send_id)
 
+    def histories(self, send_id: str) -> Iterator[Item]:
+        """Yield of each of a send's parts what it is called, its token and its last events."""
+        return self._table.query("send_id", send_id, fields=("part", "token", "history"))
+
     def states(self, send_id: str) -> Iterator[Item]:
         """Yield as much of a send's rows as a claim needs to know, read consistently: no failed write for each."""
         return self._table.query("send_id", send_id, fields=_DECIDING, consistent=True)

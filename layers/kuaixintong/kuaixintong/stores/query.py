@@ -1,14 +1,37 @@
-"""Reading rows by key, page after page."""
+"""Reading rows by key: page after page of a query, and many rows whose keys are known at once."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from time import sleep
+from typing import TYPE_CHECKING, Any
 
+from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.aws import our_errors
-from kuaixintong.stores.dynamo import Item, from_item
+from kuaixintong.stores.batch import jittered
+from kuaixintong.stores.dynamo import Item, from_item, to_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
+    from mypy_boto3_dynamodb.type_defs import (
+        AttributeValueTypeDef,
+        KeysAndAttributesTypeDef,
+        QueryInputTypeDef,
+    )
+
+MOST_KEYS = 100
+"""Keys in one ``BatchGetItem``."""
+
+_TRIES = 8
+"""How often a batch is asked for what DynamoDB has left out of it and nothing comes, before it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A condition on the sort key ``name``: it begins with ``prefix``, or comes no later than ``up_to``."""
+
+    name: str
+    prefix: str | None = None
+    up_to: str | None = None
 
 
 def rows_of(
@@ -20,28 +43,116 @@ def rows_of(
     index: str | None = None,
     fields: Sequence[str] = (),
     consistent: bool = False,
+    sort: Sorted | None = None,
+    newest_first: bool = False,
+    at_once: int | None = None,
 ) -> Iterator[Item]:
     """Yield the rows whose partition key ``key`` is ``value``, in the order of the sort key.
 
-    Pages are read as they are needed; ``fields`` names the attributes that are wanted, none means all. Raises
-    :class:`~kuaixintong.core.errors.StoreUnavailable`.
+    Pages are read as they are needed, of up to 1 MB or ``at_once`` rows; ``fields`` names the attributes that are
+    wanted, none means all. Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
     """
-    wanted = {f"#field{number}": name for number, name in enumerate(fields)}
+    for page in pages_of(
+        client, table, key, value, index=index, fields=fields, consistent=consistent, sort=sort,
+        newest_first=newest_first, at_once=at_once,
+    ):  # fmt: skip
+        yield from map(from_item, page)
+
+
+def pages_of(
+    client: "DynamoDBClient",
+    table: str,
+    key: str,
+    value: str,
+    *,
+    index: str | None = None,
+    fields: Sequence[str] = (),
+    consistent: bool = False,
+    sort: Sorted | None = None,
+    newest_first: bool = False,
+    at_once: int | None = None,
+) -> "Iterator[Sequence[Mapping[str, AttributeValueTypeDef]]]":
+    """Yield the same rows page by page, as DynamoDB cuts and writes them: for those who count."""
+    projected, names = _projection(fields)
     request: QueryInputTypeDef = {
         "TableName": table,
         "KeyConditionExpression": "#key = :value",
-        "ExpressionAttributeNames": {"#key": key, **wanted},
+        "ExpressionAttributeNames": {"#key": key, **names},
         "ExpressionAttributeValues": {":value": {"S": value}},
         "ConsistentRead": consistent,
     }
-    if wanted:
-        request["ProjectionExpression"] = ", ".join(wanted)
+    if sort:
+        _narrow(request, sort)
+    if projected:
+        request["ProjectionExpression"] = projected
     if index:
         request["IndexName"] = index
+    if newest_first:
+        request["ScanIndexForward"] = False
+    if at_once:
+        request["Limit"] = at_once
     while True:
         with our_errors():
             page = client.query(**request)
-        yield from map(from_item, page["Items"])
+        yield page["Items"]
         if not (last := page.get("LastEvaluatedKey")):
             return
         request["ExclusiveStartKey"] = last
+
+
+def items_of(
+    client: "DynamoDBClient",
+    table: str,
+    keys: Sequence[Mapping[str, Any]],
+    *,
+    fields: Sequence[str] = (),
+    consistent: bool = False,
+) -> list[Item]:
+    """Return those rows of up to 100 different keys that are there, in any order.
+
+    Raises :class:`~kuaixintong.core.errors.StoreUnavailable`, also if DynamoDB does not come round to all of them.
+    """
+    projected, names = _projection(fields)
+    asked: KeysAndAttributesTypeDef = {"Keys": [to_item(key) for key in keys], "ConsistentRead": consistent}
+    if projected:
+        asked |= {"ProjectionExpression": projected, "ExpressionAttributeNames": names}
+    found: list[Item] = []
+    attempt = 0
+    while asked["Keys"]:
+        with our_errors():
+            answer = client.batch_get_item(RequestItems={table: asked})
+        got = answer["Responses"].get(table, [])
+        found += map(from_item, got)
+        if not (left := answer["UnprocessedKeys"].get(table)):
+            break
+        asked = asked | {"Keys": left["Keys"]}
+        if not got:  # 16 MB were not the reason
+            attempt += 1
+            if attempt == _TRIES:
+                raise StoreUnavailable("DynamoDB BatchGetItem: throttled")
+            sleep(jittered(attempt))
+    return found
+
+
+def _projection(fields: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Return the expression of what is wanted, and its names; an element of a list is ``name[0]``."""
+    names: dict[str, str] = {}
+    wanted = []
+    for number, path in enumerate(fields):
+        name, bracket, rest = path.partition("[")
+        placeholder = next((known for known, its in names.items() if its == name), f"#field{number}")
+        names[placeholder] = name
+        wanted.append(f"{placeholder}{bracket}{rest}")
+    return ", ".join(wanted), names
+
+
+def _narrow(request: "QueryInputTypeDef", sort: Sorted) -> None:
+    if sort.prefix is not None:
+        clause, value = "begins_with(#sort, :sort)", sort.prefix
+    elif sort.up_to is not None:
+        clause, value = "#sort <= :sort", sort.up_to
+    else:
+        return
+    request["KeyConditionExpression"] = f"{request['KeyConditionExpression']} AND {clause}"
+    request["ExpressionAttributeNames"] = {**request["ExpressionAttributeNames"], "#sort": sort.name}
+    request["ExpressionAttributeValues"] = {**request["ExpressionAttributeValues"], ":sort": {"S": value}}

@@ -9,12 +9,12 @@ answer in danger for them.
 are both kept, in whatever order they come, and the status of the mobile is ``mixed``.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kuaixintong.core.messages import Report
 from kuaixintong.stores.batch import Stamp, Writer, optional
-from kuaixintong.stores.query import rows_of
+from kuaixintong.stores.query import Sorted, rows_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,13 +40,28 @@ class Reports:
         writer.put(self._table, reports, lambda report: _row(report, stamp), deadline=deadline)
         return len(reports)
 
-    def of_token(self, token: str) -> "Iterator[Item]":
-        """Yield the reports of a part, ordered by mobile, result code and success."""
-        return rows_of(self._client, self._table, "token", token)
+    def of_token(self, token: str, *, mobile: str | None = None, fields: Sequence[str] = ()) -> "Iterator[Item]":
+        """Yield the reports of a part, or of one ``mobile`` of it, ordered by mobile, result code and success."""
+        sort = Sorted("outcome", prefix=f"{mobile}#") if mobile else None
+        return rows_of(self._client, self._table, "token", token, sort=sort, fields=fields)
 
-    def of_mobile(self, mobile: str) -> "Iterator[Item]":
-        """Yield the reports of a mobile, of all parts, in the order in which they were received."""
-        return rows_of(self._client, self._table, "mobile", mobile, index=BY_MOBILE)
+    def of_mobile(
+        self,
+        mobile: str,
+        *,
+        newest_first: bool = False,
+        up_to: str | None = None,
+        at_once: int | None = None,
+    ) -> "Iterator[Item]":
+        """Yield the reports of a mobile, of all parts, in the order in which they were received.
+
+        ``up_to`` leaves out those received later; ``at_once`` is how many are fetched in one call.
+        """
+        sort = Sorted("received_at", up_to=up_to)
+        return rows_of(
+            self._client, self._table, "mobile", mobile, index=BY_MOBILE,
+            sort=sort, newest_first=newest_first, at_once=at_once,
+        )  # fmt: skip
 
 
 def _row(report: Report, stamp: Stamp) -> "Row":

@@ -1,0 +1,128 @@
+"""How far a campaign or a large send is: counted and streamed, with progress, in bounded memory."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import batched
+
+from kuaixintong.core.answers import CampaignCounts, Item, Progress
+from kuaixintong.core.delivery import MobileStatus, Seen, Waiting, statuses, tells, with_mobiles
+from kuaixintong.core.ledger import State
+from kuaixintong.readahead import as_they_come, in_order
+from kuaixintong.stores.listings import SHARDS, Listings
+from kuaixintong.stores.query import MOST_KEYS
+from kuaixintong.stores.reports import Reports
+
+_FEW = 8
+"""Mobiles that a row is asked for at first. One that has more is asked for by itself when it is its turn, so that
+a hundred rows are never a million mobiles."""
+
+_JUDGED = ("state", "token", "accepted_at", "asked_at", "at_time", "positions")
+_FIRST = (*(f"mobiles[{number}]" for number in range(_FEW + 1)), "invalid_mobiles[0]")
+
+_KEYS_AT_ONCE = 5_000
+
+_MOBILES_AHEAD = 60_000
+"""Mobiles of parts that are read ahead: about 60 MB, with their reports."""
+
+_MANY = 2_500
+"""What a part of many mobiles weighs before it is known how many."""
+
+
+class Following:
+    """Counts and streams. ``threads`` bounds how many questions are asked at once."""
+
+    def __init__(self, listings: Listings, reports: Reports, *, threads: int) -> None:
+        self._listings = listings
+        self._reports = reports
+        self._threads = threads
+
+    # --- a campaign's states ------------------------------------------------------------------------------------
+
+    def counts(self, campaign: str, progress: Progress | None) -> CampaignCounts:
+        """Count a campaign's parts by state, all shards side by side."""
+        states: Counter[str] = Counter()
+        sends = 0
+        shards = [partial(self._counted, campaign, shard) for shard in range(SHARDS)]
+        for more_sends, more_states in as_they_come(shards, threads=SHARDS):
+            sends += more_sends
+            states += more_states
+            if progress:
+                progress(states.total())
+        divided = states.pop(State.SPLIT, 0)
+        return CampaignCounts(campaign, sends, dict(states), divided)
+
+    def _counted(self, campaign: str, shard: int) -> Iterator[tuple[int, Counter[str]]]:
+        for page in self._listings.states(campaign, shard):
+            yield (
+                sum(row["part"]["S"] == "1" for row in page),
+                Counter(row["state"]["S"] for row in page),
+            )
+
+    # --- statuses -----------------------------------------------------------------------------------------------
+
+    def of_campaign(self, campaign: str, waiting: Waiting, progress: Progress | None) -> Iterator[MobileStatus]:
+        """Yield every mobile of a campaign, shard by shard, oldest first in each."""
+        keys = (
+            key
+            for shard in range(SHARDS)
+            for key in self._listings.in_order(campaign, shard, at_once=_KEYS_AT_ONCE)
+        )
+        batches = batched(keys, MOST_KEYS, strict=False)
+        rows = (row for batch in in_order(self._rows, batches, threads=2, ahead=4) for row in batch)
+        return self._judged(rows, self._whole, waiting, progress)
+
+    def of_send(self, send_id: str, waiting: Waiting, progress: Progress | None) -> Iterator[MobileStatus]:
+        """Yield every mobile of a send, part by part."""
+        rows = with_mobiles(self._listings.parts_of(send_id, (*_JUDGED, "mobiles", "divided", "invalid_mobiles")))
+        return self._judged(rows, lambda row: row, waiting, progress)
+
+    def _judged(
+        self,
+        rows: Iterable[Item],
+        whole: Callable[[Item], Item],
+        waiting: Waiting,
+        progress: Progress | None,
+    ) -> Iterator[MobileStatus]:
+        """Yield the mobiles of parts, in the parts' order; the tokens' reports are asked for ahead."""
+
+        def judged(row: Item) -> list[MobileStatus]:
+            if not tells(row):
+                return []
+            row = whole(row)
+            token = row.get("token")
+            reports = self._reports.of_token(token, fields=("mobile", "success")) if token else ()
+            return list(statuses(row, Seen(reports), waiting))
+
+        parts = in_order(judged, rows, threads=self._threads, ahead=_MOBILES_AHEAD, weight=_weight)
+        for number, mobiles in enumerate(parts, start=1):
+            yield from mobiles
+            if progress:
+                progress(number)
+
+    def _rows(self, keys: Iterable[Item]) -> list[Item]:
+        """Return the rows of up to 100 parts, in order, with their first few mobiles."""
+        order = [(key["send_id"], key["part"]) for key in keys]
+        found = self._listings.rows(order, (*_JUDGED, *_FIRST))
+        return [found[key] for key in order if key in found]
+
+    def _whole(self, row: Item) -> Item:
+        """Return a row with all its mobiles."""
+        if len(row.get("mobiles", ())) <= _FEW and "positions" not in row and "invalid_mobiles" not in row:
+            return row
+        send_id, part = row["send_id"], row["part"]
+        row = self._listings.row(send_id, part, (*_JUDGED, "mobiles", "invalid_mobiles")) or row
+        if "positions" not in row or "mobiles" in row:
+            return row
+        first_level = self._listings.row(send_id, part.split(".")[0], ("divided",)) or {}
+        begin, end = row["positions"]
+        return row | {"mobiles": first_level.get("divided", [])[begin:end]}
+
+
+def _weight(row: Item) -> int:
+    """Return about how many mobiles a part has, as far as can be known before it is asked for as a whole."""
+    if "positions" in row:
+        begin, end = row["positions"]
+        return max(1, int(end) - int(begin))
+    mobiles = len(row.get("mobiles", ()))
+    return max(mobiles, 1 if mobiles <= _FEW else _MANY)
