@@ -2,7 +2,8 @@
 
 ================================  =========================================================================
 ``GET  /_sim/messages``           accepted parts in order; ``?after=TOKEN``, ``?limit=N``; ``?mobile=…``:
-                                  those that arrived on its handset
+                                  those that arrived on its handset. Here and in the three other lists,
+                                  ``?last=N`` gives the newest of what would be given
 ``GET  /_sim/wait``               waits for the next text to ``?mobile=…``, ``&timeout=10`` seconds at most,
                                   and returns it with what matched ``&match=…`` (a regular expression of
                                   RE2's; its groups, too). Next is what nobody has waited for yet; with
@@ -14,7 +15,7 @@
 ``GET, POST /_sim/settings``      what ``settings.Settings`` lists; POST changes the given ones from now on:
                                   ``{"rate": 5, "rate_kind": "bucket", "timestamps_by": ["server"]}``
 ``GET, POST /_sim/faults``        what ``faults`` lists; POST replaces all rules by one or a list
-``GET  /_sim/mos``                MOs that handsets have sent, the last 10,000
+``GET  /_sim/mos``                MOs that handsets have sent, the last 10,000; ``?mobile=…``
 ``POST /_sim/mo``                 ``{"mobile", "content"}``, optionally ``smgRecvDate``
 ``GET, POST /_sim/handsets``      what handsets do by themselves, as ``handsets`` says; POST sets one:
                                   ``{"mobile": "*", "answers": [{"match": "回复R", "content": "R"}]}``,
@@ -36,7 +37,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from local.simulator.faults import checked_rules
 from local.simulator.patterns import BadPattern, Pattern
-from local.simulator.platform import Message, compact
+from local.simulator.platform import MO, Message, compact
 from local.simulator.settings import Handset, Refused, Seconds
 
 if TYPE_CHECKING:
@@ -115,10 +116,11 @@ class _Control:
 
     async def messages(self, request: web.Request) -> web.Response:
         found = self._simulator.messages(**_page(request), mobile=request.query.get("mobile"))
-        return _answer([message_as_json(message) for message in found])
+        return _answer([message_as_json(message) for message in _newest(found, request)])
 
     async def requests(self, request: web.Request) -> web.Response:
-        return _answer([record.as_json() for record in self._simulator.requests(**_page(request))])
+        found = self._simulator.requests(**_page(request))
+        return _answer([record.as_json() for record in _newest(found, request)])
 
     async def mobiles(self, _request: web.Request) -> web.Response:
         return _answer(self._simulator.acceptances())
@@ -134,8 +136,10 @@ class _Control:
             return _answer({"error": f"No such text to this mobile within {wish.timeout:g} s."}, status=404)
         return _answer(found.as_json())
 
-    async def mos(self, _request: web.Request) -> web.Response:
-        return _answer([mo.as_json() for mo in self._simulator.mos])
+    async def mos(self, request: web.Request) -> web.Response:
+        mobile = request.query.get("mobile")
+        found = [mo for mo in self._simulator.mos if mobile in (None, mo.mobile)]
+        return _answer([mo_as_json(mo) for mo in _newest(found, request)])
 
     async def handsets(self, _request: web.Request) -> web.Response:
         return _answer(self._simulator.settings()["handsets"])
@@ -145,8 +149,9 @@ class _Control:
         self._simulator.set_handset(wish.mobile, Handset.model_validate(wish.model_dump(exclude={"mobile"})))
         return _answer(self._simulator.settings()["handsets"])
 
-    async def pushes(self, _request: web.Request) -> web.Response:
-        return _answer([attempt.as_json() for attempt in self._simulator.pusher.attempts])
+    async def pushes(self, request: web.Request) -> web.Response:
+        found = [*self._simulator.pusher.attempts]
+        return _answer([attempt.as_json() for attempt in _newest(found, request)])
 
     async def state(self, _request: web.Request) -> web.Response:
         return _answer(self._simulator.state())
@@ -207,6 +212,11 @@ def message_as_json(message: Message) -> dict[str, Any]:
     }
 
 
+def mo_as_json(mo: MO) -> dict[str, Any]:
+    """Return an MO as ``GET /_sim/mos`` shows it: as it is pushed, and when it was sent."""
+    return {**mo.as_json(), "sent_at": mo.sent_at.isoformat() if mo.sent_at else None}
+
+
 def _sensibly(handler: _Handler) -> _Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
@@ -230,7 +240,20 @@ async def _json(request: web.Request) -> Any:
 
 
 def _page(request: web.Request) -> dict[str, int]:
+    return {name: _whole(request, name) for name in ("after", "limit") if name in request.query}
+
+
+def _newest[T](found: list[T], request: web.Request) -> list[T]:
+    if "last" not in request.query:
+        return found
+    last = _whole(request, "last")
+    if last < 0:
+        raise Refused("last is not below zero.")
+    return found[max(len(found) - last, 0) :]
+
+
+def _whole(request: web.Request, name: str) -> int:
     try:
-        return {name: int(request.query[name]) for name in ("after", "limit") if name in request.query}
+        return int(request.query[name])
     except ValueError:
-        raise Refused("after and limit are whole numbers.") from None
+        raise Refused(f"{name} is a whole number.") from None

@@ -119,6 +119,8 @@ class MO:
     mobile: str
     content: str
     smg_recv_date: str
+    sent_at: datetime | None = field(default=None, compare=False)
+    """To the fraction of a second, by this machine's clock; no part of what is pushed."""
 
     def as_json(self) -> dict[str, Any]:
         """In the spec's names and order (5.6)."""

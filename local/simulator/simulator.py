@@ -178,8 +178,9 @@ class Simulator:
 
     def uplink(self, mobile: str, content: str, smg_recv_date: str | None = None) -> MO:
         """Let a handset send something; the gateway's time is now, Beijing time, unless given."""
-        now = self.platform.clock(self._clock()).astimezone(BEIJING)
-        mo = MO(mobile, content, smg_recv_date or now.strftime("%Y-%m-%d %H:%M:%S"))
+        sent_at = self._clock()
+        now = self.platform.clock(sent_at).astimezone(BEIJING)
+        mo = MO(mobile, content, smg_recv_date or now.strftime("%Y-%m-%d %H:%M:%S"), sent_at)
         self.mos.append(mo)
         self.pusher.uplink(mo)
         return mo

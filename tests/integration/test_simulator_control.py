@@ -211,6 +211,22 @@ def test_messages_of_one_mobile_are_listed(sim: RunningSimulator) -> None:
     assert len(get(sim, "messages", mobile="18930612517")) == 4
 
 
+def test_every_list_gives_its_newest_when_asked_for_the_last(sim: RunningSimulator) -> None:
+    for number in range(3):
+        post(sim.url, content=f"text {number}")
+        sim.mo(ANY_MOBILE, f"answer {number}")
+    sim.mo("18930612517", "another's")
+    assert [each["content"] for each in get(sim, "messages", last=2)] == ["text 1", "text 2"]
+    assert [each["content"] for each in get(sim, "messages", last=1, mobile=ANY_MOBILE)] == ["text 2"]
+    assert [each["number"] for each in get(sim, "requests", last=2)] == [2, 3]
+    assert [each["content"] for each in get(sim, "mos", last=2, mobile=ANY_MOBILE)] == ["answer 1", "answer 2"]
+    assert get(sim, "pushes", last=0) == get(sim, "messages", last=0) == []
+    assert len(get(sim, "mos", last=99)) == 4
+    assert all(each["sent_at"].endswith("+00:00") for each in get(sim, "mos"))
+    for nonsense in ("-1", "two"):
+        assert "last" in get(sim, "mos", last=nonsense)["error"]
+
+
 def test_a_handset_is_told_what_to_do_and_to_stop_it(sim: RunningSimulator) -> None:
     rule = {"match": "回复R", "content": "R", "seconds": 0.0}
     assert tell(sim, "handsets", {"mobile": "*", "answers": [rule]}).status_code == 200
