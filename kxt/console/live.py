@@ -1,0 +1,171 @@
+"""Parts of a page that are asked again and again, and change only where the answer has changed."""
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import Callable, Hashable, Iterable
+from contextlib import suppress
+from typing import Any
+
+from nicegui import ui
+
+from kuaixintong.core.errors import KuaixintongError
+from kxt.console.desk import Desk, ReadOnly
+from kxt.console.elements import Tag, tag
+from kxt.console.language import Words
+from kxt.console.simulation import SimulatorSilent
+
+REFRESH = 2.0
+"""Seconds from an answer to the next question, at least."""
+
+_LONGEST_PAUSE = 30.0
+
+logger = logging.getLogger("kxt.console")
+
+
+def sentence(t: Words, error: Exception) -> str:
+    """Return what a person is told of an error. What nobody expected is logged by where it happened alone."""
+    match error:
+        case ReadOnly():
+            return t("error.read-only")
+        case SimulatorSilent():
+            return t("error.simulator", why=str(error))
+        case KuaixintongError():
+            return str(error)
+        case _:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            logger.error("%s at %s:%d", type(error).__name__, at.filename, at.lineno)  # noqa: TRY400  # it may quote
+            return t("error.unexpected", kind=type(error).__name__)
+
+
+class Live:
+    """Shows what ``ask`` returns, which is called in a thread, at most every two seconds.
+
+    ``show`` is called with an answer that differs from the last one, and draws it within :attr:`body`. While the
+    store does not answer, what was known stays, the page says so, and asks again later and later.
+    """
+
+    def __init__[A](
+        self, desk: Desk, t: Words, ask: Callable[[], A], show: Callable[[A], object], *, every: float = REFRESH
+    ) -> None:
+        self._desk = desk
+        self._t = t
+        self._ask: Callable[[], Any] = ask
+        self._show: Callable[[Any], object] = show
+        self._last: Any = self
+        self._failures = 0
+        self._not_before = 0.0
+        self.note = tag("p", classes="note trouble").props('role="status"')
+        self.note.set_visibility(False)
+        self.waiting = tag("p", t("page.loading"), classes="quiet")
+        self.body = tag("div")
+        self.timer = ui.timer(max(every, REFRESH), self._tick)
+
+    async def now(self) -> None:
+        """Ask at once: somebody has just done something."""
+        self._not_before = 0.0
+        await self._tick()
+
+    async def _tick(self) -> None:
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            answer = await self._desk.ask(self._ask)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the page stays and says so
+            self._tell(error)
+            return
+        self._failures, self._not_before = 0, 0.0
+        self.waiting.set_visibility(False)
+        self.note.set_visibility(False)
+        if answer != self._last:
+            self._last = answer
+            with self.body:
+                self._show(answer)
+
+    def _tell(self, error: Exception) -> None:
+        self._failures += 1
+        pause = min(REFRESH * 2 ** (self._failures - 1), _LONGEST_PAUSE)
+        self._not_before = time.monotonic() + pause - 0.1
+        self.note.set_text(self._t("page.again", why=sentence(self._t, error), seconds=f"{pause:g}"))
+        self.note.set_visibility(True)
+
+
+class Keyed:
+    """A list whose items keep their elements: what has not changed is not drawn again, so that nothing jumps.
+
+    ``draw`` draws an item. It may return a function that takes the item's next value; without one, an item that
+    has changed is drawn anew.
+    """
+
+    def __init__[V](
+        self, draw: Callable[[V], Callable[[V], None] | None], *, element: str = "div", classes: str = ""
+    ) -> None:
+        self._draw: Callable[[Any], Callable[[Any], None] | None] = draw
+        self._holder = tag(element, classes=classes)
+        self._items: dict[Hashable, _Item] = {}
+        self._element = "li" if element in ("ul", "ol") else "div"
+
+    def update(self, items: Iterable[tuple[Hashable, Any]]) -> None:
+        """Show these items, in their order."""
+        wanted = dict(items)
+        for key in [key for key in self._items if key not in wanted]:
+            self._items.pop(key).frame.delete()
+        for place, (key, value) in enumerate(wanted.items()):
+            item = self._items.get(key) or self._added(key)
+            if item.frame.parent_slot.children[place] is not item.frame:
+                item.frame.move(target_index=place)
+            if item.value != value:
+                self._show(item, value)
+
+    def _added(self, key: Hashable) -> "_Item":
+        with self._holder:
+            item = self._items[key] = _Item(tag(self._element, classes="item"))
+        return item
+
+    def _show(self, item: "_Item", value: Any) -> None:
+        item.value = value
+        if item.update:
+            item.update(value)
+            return
+        item.frame.clear()
+        with item.frame:
+            item.update = self._draw(value)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it."""
+        return not self._items
+
+
+class _Item:
+    def __init__(self, frame: Tag) -> None:
+        self.frame = frame
+        self.value: Any = self  # equal to nothing
+        self.update: Callable[[Any], None] | None = None
+
+
+async def act[A](desk: Desk, t: Words, what: Callable[[], A], *, done: str = "") -> A | None:
+    """Do something in a thread; tell how it went in a notice, and return what came of it."""
+    try:
+        result = await desk.ask(what)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the page stays and says so
+        ui.notify(sentence(t, error), type="negative", multi_line=True, timeout=8000, close_button=t("page.close"))
+        return None
+    if done:
+        ui.notify(done, type="positive")
+    return result
+
+
+async def confirmed(t: Words, title: str, lines: Iterable[str], button: str) -> bool:
+    """Say what is about to be done, and ask; return whether a person said yes."""
+    with ui.dialog() as dialog, tag("div", classes="card dialog").props('role="alertdialog"'):
+        tag("h2", title)
+        for line in lines:
+            tag("p", line)
+        with tag("div", classes="buttons"):
+            ui.button(button, on_click=lambda: dialog.submit(result=True)).props("no-caps").mark("yes")
+            ui.button(t("page.no"), on_click=lambda: dialog.submit(result=False)).props("outline no-caps")
+    with suppress(asyncio.CancelledError):
+        return bool(await dialog)
+    return False

@@ -1,0 +1,1 @@
+"""The pages, one module each: every one answers one question and has an address of its own."""
