@@ -9,7 +9,6 @@ at every write, and a part that is halved over and over would pay for its number
 """
 
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -225,7 +224,7 @@ def day_shards(day: str) -> list[str]:
 
 def _listed_under(send: Send, part: Part, now: datetime) -> Row:
     """Where a row is listed, from its birth to its end: by campaign or, the first part of a send, by day."""
-    shard = zlib.crc32(send.send_id.encode()) % LISTING_SHARDS
+    shard = hashlib.sha256(send.send_id.encode()).digest()[0] % LISTING_SHARDS
     if send.campaign:
         return {"campaign_shard": campaign_shards(send.campaign)[shard]}
     return {"day_shard": day_shards(beijing.day(now))[shard]} if part.name == "1" else {}
