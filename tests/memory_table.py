@@ -16,7 +16,7 @@ from boto3.dynamodb.conditions import ConditionBase
 
 from kuaixintong.core.change import Change
 from kuaixintong.core.errors import StoreUnavailable
-from kuaixintong.core.limits import ITEM_BYTES
+from kuaixintong.core.limits import BATCH_ITEMS, ITEM_BYTES
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.table import Moved, Put, Write
 from tests.template import tables
@@ -78,6 +78,15 @@ class MemoryTable:
                 for place, each in zip(places, writes, strict=True)
             }
             self._done.add(token)
+
+    def put_some(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Item]:
+        """Put up to 25 rows of different keys."""
+        kept = {self._key(row): _that_fits(_kept(row)) for row in rows}
+        if not 1 <= len(rows) == len(kept) <= BATCH_ITEMS:
+            raise StoreUnavailable("DynamoDB BatchWriteItem: ValidationException")
+        with self._lock:
+            self.rows |= kept
+        return ()
 
     def get(self, key: Mapping[str, Any], *, consistent: bool = True) -> Item | None:
         """Return the row with this key."""

@@ -147,6 +147,26 @@ def a_repeated_transaction_is_one(table: Table) -> None:
     assert (table.get(KEY) or {})["revision"] == 2
 
 
+def many_rows_are_put_at_once_whatever_stands_there(table: Table) -> None:
+    rows = [KEY | {"part": str(number), "revision": number} for number in range(1, 26)]
+    table.put(ROW)
+    assert list(table.put_some(rows)) == []
+    assert sorted(row["revision"] for row in table.query("send_id", "s")) == list(range(1, 26))
+    assert table.get(KEY) == KEY | {"revision": 1}
+
+
+def no_more_than_25_rows_are_put_at_once(table: Table) -> None:
+    with pytest.raises(StoreUnavailable):
+        table.put_some([KEY | {"part": str(number)} for number in range(26)])
+    assert list(table.query("send_id", "s")) == []
+
+
+def no_two_rows_of_one_key_are_put_at_once(table: Table) -> None:
+    with pytest.raises(StoreUnavailable):
+        table.put_some([KEY, KEY | {"revision": 1}])
+    assert list(table.query("send_id", "s")) == []
+
+
 def rows_come_in_the_order_of_the_sort_key_and_of_one_partition(table: Table) -> None:
     for part in ("2", "1", "1.2", "1.1", "10"):
         table.put(KEY | {"part": part, "state": "WAITING"})
@@ -207,6 +227,9 @@ CHECKS: list[Check] = [
     a_transaction_writes_all,
     a_transaction_whose_condition_fails_writes_nothing,
     a_repeated_transaction_is_one,
+    many_rows_are_put_at_once_whatever_stands_there,
+    no_more_than_25_rows_are_put_at_once,
+    no_two_rows_of_one_key_are_put_at_once,
     rows_come_in_the_order_of_the_sort_key_and_of_one_partition,
     a_sparse_index_holds_the_rows_that_have_its_keys,
     what_is_handed_out_is_nobodys_to_change,

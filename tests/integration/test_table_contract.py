@@ -6,7 +6,14 @@ import pytest
 
 from kuaixintong.stores.table import Table
 from tests.memory_table import MemoryTable
-from tests.table_contract import CHECKS, Check, a_repeated_transaction_is_one, of_two_types_neither_is_more
+from tests.table_contract import (
+    CHECKS,
+    Check,
+    a_repeated_transaction_is_one,
+    no_more_than_25_rows_are_put_at_once,
+    no_two_rows_of_one_key_are_put_at_once,
+    of_two_types_neither_is_more,
+)
 
 if TYPE_CHECKING:
     from tests.world import DynamoWorld
@@ -15,6 +22,8 @@ if TYPE_CHECKING:
 _NOT_IN_MOTO: dict[Check, str] = {
     a_repeated_transaction_is_one: "a transaction's token",
     of_two_types_neither_is_more: "that types do not compare",
+    no_more_than_25_rows_are_put_at_once: "how many rows a batch takes",
+    no_two_rows_of_one_key_are_put_at_once: "that a batch takes a key once",
 }
 
 

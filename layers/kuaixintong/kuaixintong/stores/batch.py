@@ -79,7 +79,7 @@ class Patience:
         """Wait before try ``attempt`` + 1. Raises :class:`StoreUnavailable` if there is no time for it."""
         pause = self._backoff(attempt)
         if pause >= self.left() or self._over.wait(pause):
-            raise StoreUnavailable("DynamoDB throttles; the time for this push is up.")
+            raise StoreUnavailable("DynamoDB throttles, and there is no time left to wait.")
 
 
 type Job = Callable[[Patience], None]
@@ -129,17 +129,26 @@ class Writer:
                 attempt += 1
 
     def persist[T](self, call: Callable[[], T], patience: Patience) -> T:
-        """Make one call, again and again while DynamoDB throttles it."""
-        attempt = 0
-        while True:
-            try:
-                with our_errors():
-                    return call()
-            except StoreUnavailable as error:
-                if not _throttled(error):
-                    raise
-                patience.wait(attempt)
-                attempt += 1
+        """Make one call of the client, again and again while DynamoDB throttles it."""
+
+        def ours() -> T:
+            with our_errors():
+                return call()
+
+        return persist(ours, patience)
+
+
+def persist[T](call: Callable[[], T], patience: Patience) -> T:
+    """Make one call, which raises errors of ours, again and again while DynamoDB throttles it."""
+    attempt = 0
+    while True:
+        try:
+            return call()
+        except StoreUnavailable as error:
+            if not _throttled(error):
+                raise
+            patience.wait(attempt)
+            attempt += 1
 
 
 def _throttled(error: StoreUnavailable) -> bool:

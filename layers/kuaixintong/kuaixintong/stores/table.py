@@ -1,7 +1,8 @@
 """One DynamoDB table, spoken in values: a row in, a row out, every condition told as a value.
 
 What stands behind every promise is a conditional write, so this room knows three kinds of them and no more: put a
-row, change one, and write several rows all or none. A condition that fails is told with the row that stands there
+row, change one, and write several rows all or none; beside them rows whose content is the same whoever writes them
+are put many at once (:meth:`Table.put_some`). A condition that fails is told with the row that stands there
 (:class:`Moved`): the read that a write spares.
 
 The twin in ``tests/memory_table.py`` keeps the same rows in memory; the tests of ``test_table_contract.py`` hold
@@ -85,6 +86,9 @@ class Table(Protocol):
         Raises :class:`Moved`, without a row, if a condition fails.
         """
 
+    def put_some(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Item]:
+        """Put up to 25 rows of different keys, whatever stands there; return those that were left undone."""
+
     def get(self, key: Mapping[str, Any], *, consistent: bool = True) -> Item | None:
         """Return the row with this key."""
 
@@ -148,6 +152,14 @@ class DynamoTable:
             if pause is not None:
                 time.sleep(pause)
         raise StoreUnavailable("DynamoDB TransactWriteItems: TransactionCanceled")
+
+    def put_some(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Item]:
+        """Put up to 25 rows of different keys, whatever stands there; return those that were left undone."""
+        requests: Any = [{"PutRequest": {"Item": to_item(row)}} for row in rows]
+        with our_errors():
+            answer = self._client.batch_write_item(RequestItems={self._name: requests})
+        undone: Any = answer["UnprocessedItems"].get(self._name, [])
+        return [from_item(each["PutRequest"]["Item"]) for each in undone]
 
     def get(self, key: Mapping[str, Any], *, consistent: bool = True) -> Item | None:
         """Return the row with this key."""
