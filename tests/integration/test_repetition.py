@@ -6,7 +6,9 @@ import pytest
 
 from kuaixintong.core import beijing
 from kuaixintong.core.ledger import State
+from kuaixintong.core.pace import Lane
 from tests.fake_platform import Line
+from tests.sending import proven
 from tests.world import PWD, START, World
 
 SEND = {"id": "order-1", "mobiles": ["13708600860"], "content": "x"}
@@ -88,6 +90,20 @@ def test_after_the_hour_nobody_is_asked(world: World) -> None:
     assert "60 minutes" in (state(world)[1] or "")
 
 
+@pytest.mark.parametrize("seconds", [1, 3], ids=["within the hour", "after it"])
+def test_a_claim_that_takes_until_the_hour_is_over_asks_nobody(world: World, seconds: int) -> None:
+    line = world.line
+    line.fates.append("lost")
+    world.deliver(SEND)
+    world.now = START + timedelta(minutes=60, seconds=-2)
+    world.happens("SendsTable.update", lambda _: world.pass_time(seconds=seconds), after=True)
+    progress = world.deliver(SEND, receive_count=2)
+    assert len(line.requests) == (2 if seconds == 1 else 1)
+    assert progress.states == {State.UNCONFIRMED: 1}, "the platform has said so, or nobody knows"
+    row = world.row("order-1")
+    assert ("60 minutes" in row["words"], row["unanswered"]) == ((False, 1) if seconds == 1 else (True, 1))
+
+
 def test_without_the_bound_a_platform_that_forgets_would_accept_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +181,20 @@ def test_refused_connections_pause_the_account_as_unreachable(world: World) -> N
     world.line.fates.append("unsent")
     progress = world.deliver(SEND)
     assert [*progress.pauses] == ["unreachable"]
+
+
+def test_a_slot_that_comes_after_the_hour_asks_nobody(world: World) -> None:
+    world.requests_per_second = 0.2  # slots five seconds apart
+    line = proven(world)
+    line.fates.append("lost")
+    world.deliver(SEND)
+    world.sender = world.new_sender(lane=Lane.URGENT)
+    asked_at = beijing.from_iso(world.row("order-1")["asked_at"])
+    world.now = asked_at + timedelta(minutes=60, seconds=-3)
+    world.happens("SendsTable.update", lambda _: world.pass_time(seconds=1), after=True)  # its slot is missed
+    assert world.deliver(SEND, receive_count=2).states == {State.UNCONFIRMED: 1}
+    assert world.now > asked_at + timedelta(minutes=60)
+    assert len(line.requests) == 1
 
 
 # --- validUntil, right before the request -----------------------------------------------------------------------

@@ -26,6 +26,7 @@ from kuaixintong.core.ledger import (
     Then,
     next_step,
     rule_for,
+    too_late,
     unanswered_after,
     uses_after,
 )
@@ -181,6 +182,29 @@ def step(
 
 def test_a_new_part_is_asked_for_with_a_fresh_timestamp() -> None:
     assert step(None) == Submit("T2", uses=1, unanswered=1, attempts=1, asked_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("unanswered", "asked_ago", "valid_for", "end"),
+    [
+        (1, 0, None, None),
+        (1, 3_601, None, None),  # the first request itself: nothing is repeated
+        (2, 3_600, None, None),
+        (2, 3_601, None, State.UNCONFIRMED),
+        (1, 0, 1, None),
+        (1, 0, 0, State.EXPIRED),
+        (2, 0, 0, State.UNCONFIRMED),
+    ],
+)
+def test_a_claimed_part_is_looked_at_again_right_before_its_request(
+    unanswered: int, asked_ago: int, valid_for: int | None, end: State | None
+) -> None:
+    submit = Submit("T1", unanswered, unanswered, 1, NOW - timedelta(seconds=asked_ago))
+    expires = None if valid_for is None else NOW + timedelta(seconds=valid_for)
+    found = too_late(submit, now=NOW, expires=expires, repeat_within=HOUR)
+    assert (found.state if found else None) is end
+    if found and valid_for is None:
+        assert (found.attention, "60 minutes" in found.words) == (Attention.UNCONFIRMED, True)
 
 
 def test_a_part_whose_requests_are_all_answered_gets_a_fresh_timestamp() -> None:

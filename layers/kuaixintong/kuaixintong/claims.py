@@ -22,8 +22,8 @@ from kuaixintong.core.ledger import (
     Standing,
     State,
     Submit,
-    lapse,
     next_step,
+    too_late,
 )
 from kuaixintong.core.rows import Row, Rows, digest_of, taking_over
 from kuaixintong.core.sends import Part, Send
@@ -141,15 +141,16 @@ class Claims:
         """Write down what came back. Raises :class:`ClaimLost` if the part is no longer this worker's."""
         self._write_ours(send, part, claimed, self._rows.settled(part, claimed.submit, rule, outcome, now=now))
 
-    def withdraw(self, send: Send, part: Part, claimed: Claimed, *, now: datetime) -> Lapse:
-        """End a part whose ``validUntil`` has passed since it was claimed: its request never goes out.
+    def withdraw(self, send: Send, part: Part, claimed: Claimed, *, now: datetime) -> Lapse | None:
+        """End a part whose time has passed since it was claimed: its request never goes out. ``None``: it may go.
 
         Raises :class:`ClaimLost`.
         """
-        unanswered = claimed.submit.unanswered - 1
-        end = lapse(unanswered)
-        change = self._rows.lapsed(send, part, end, claim=claimed.claim, now=now, unanswered=unanswered)
-        self._write_ours(send, part, claimed, change)
+        end = too_late(claimed.submit, now=now, expires=send.expires, repeat_within=self._rows.repeat_within)
+        if end:
+            unanswered = claimed.submit.unanswered - 1
+            change = self._rows.lapsed(send, part, end, claim=claimed.claim, now=now, unanswered=unanswered)
+            self._write_ours(send, part, claimed, change)
         return end
 
     def _write_ours(self, send: Send, part: Part, claimed: Claimed, change: Change) -> None:

@@ -132,11 +132,9 @@ class PartRequest:
         )
 
     def _overdue(self, claimed: Claimed) -> State | Again | None:
-        """End a part whose validity has passed since it was looked at: a claim, or a slot, can take its time."""
-        now = self._errand.now()
-        if not self._errand.over(now):
-            return None
-        return self._not_ours(self._desk.claims.withdraw(self._send, self._part, claimed, now=now))
+        """End a part whose time has passed since it was looked at: a claim, or a slot, can take its own."""
+        end = self._desk.claims.withdraw(self._send, self._part, claimed, now=self._errand.now())
+        return self._not_ours(end) if end else None
 
     def _at_slot(self, claimed: Claimed, ticket: Ticket) -> bool:
         """Wait for the request's slot; ``False`` if none comes in time."""

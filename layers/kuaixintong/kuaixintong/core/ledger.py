@@ -216,7 +216,7 @@ def next_step(
         return lapse(row.unanswered if row else 0)
     attempts = row.attempts + 1 if row else 1
     if row and row.timestamp and must_repeat(row):
-        doubt = _forgotten(row, bid, now, repeat_within)
+        doubt = _changed(row, bid) or _too_old(row.asked_at, now, repeat_within)
         if doubt:
             return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt)
         return Submit(
@@ -231,16 +231,21 @@ def must_repeat(row: Standing) -> bool:
     return row.unanswered > 0
 
 
-def _forgotten(row: Standing, bid: Bid, now: datetime, repeat_within: timedelta) -> str:
-    """Return why the platform may not know this row's timestamp any more, or nothing."""
+def _changed(row: Standing, bid: Bid) -> str:
+    """Return why who would be asked cannot know this row's timestamp, or nothing."""
     if row.asked and bid.asked and row.asked != bid.asked:
         pairs = zip(("account", "user", "address"), _fields(row.asked), _fields(bid.asked), strict=True)
-        changed = [f"the {name} has changed from {was} to {now_}" for name, was, now_ in pairs if was != now_]
+        changed = [f"the {name} has changed from {was} to {now}" for name, was, now in pairs if was != now]
         return f"A request for this part was never answered, and since then {' and '.join(changed)}."
-    if row.asked_at and row.asked_at + repeat_within < now:
+    return ""
+
+
+def _too_old(asked_at: datetime | None, now: datetime, repeat_within: timedelta) -> str:
+    """Return why the platform may not know a timestamp any more that was used ``asked_at`` first, or nothing."""
+    if asked_at and asked_at + repeat_within < now:
         minutes = round(repeat_within.total_seconds() / 60)
         return (
-            f"The first request for this part went out {beijing.iso(row.asked_at)} and was never answered. More "
+            f"The first request for this part went out {beijing.iso(asked_at)} and was never answered. More "
             f"than {minutes} minutes later, the platform may have forgotten its timestamp."
         )
     return ""
@@ -248,6 +253,19 @@ def _forgotten(row: Standing, bid: Bid, now: datetime, repeat_within: timedelta)
 
 def _fields(asked: Addressee) -> tuple[str, str, str]:
     return asked.cid, asked.uid, asked.server
+
+
+def too_late(submit: Submit, *, now: datetime, expires: datetime | None, repeat_within: timedelta) -> Lapse | None:
+    """Return the end of a claimed part whose request may no longer go out; ``None`` if it may.
+
+    The claim looked at the same clock, but writing it, and waiting for the slot, can take their time.
+    """
+    others = submit.unanswered - 1
+    if expires and expires <= now:
+        return lapse(others)
+    if others and (doubt := _too_old(submit.asked_at, now, repeat_within)):
+        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt)
+    return None
 
 
 def lapse(unanswered: int) -> Lapse:
