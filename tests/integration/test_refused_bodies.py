@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from kuaixintong.core.ledger import Attention
 from kuaixintong.stores.parts import Parts
 from tests.world import World
@@ -43,6 +45,30 @@ def test_a_refused_body_after_the_send_stands_under_its_own_message(world: World
     ]
     assert "is taken by an earlier message" in world.row("m-2")["words"]
     assert listed(world) == ["m-2"]
+
+
+@pytest.mark.parametrize("first", [None, GOOD, {"id": "order-1"}], ids=["free", "taken", "refused before"])
+def test_a_refusal_whose_answer_was_lost_is_told_all_the_same(world: World, first: dict[str, Any] | None) -> None:
+    if first:
+        world.deliver(first, message_id="m-0")
+    table = world.table("SendsTable")
+    put = table.put
+
+    def put_twice(*values: Any, **conditions: Any) -> None:
+        """As AWS's client does when the first answer is lost."""
+        put(*values, **conditions)
+        put(*values, **conditions)
+
+    table.put = put_twice  # type: ignore[method-assign]
+    world.sender = world.new_sender()
+    assert world.deliver(BAD, message_id="m-2").attention == {Attention.REFUSED: 1}
+
+
+def test_a_refusal_that_nobody_heard_of_is_told_at_the_next_delivery(world: World) -> None:
+    world.deliver(BAD)  # and the function is killed before its metrics are written
+    before = world.all_rows()
+    assert world.deliver(BAD, receive_count=2).attention == {Attention.REFUSED: 1}
+    assert world.all_rows() == before
 
 
 def test_another_refused_body_takes_the_refused_one_over_and_both_are_remembered(world: World) -> None:

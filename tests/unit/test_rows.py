@@ -159,7 +159,7 @@ def test_a_part_without_usable_mobiles_is_born_rejected_and_says_where_to_look()
 def test_without_store_content_no_text_of_a_message_is_kept() -> None:
     lean = Rows(ROWS.retention, ROWS.lease, store_content=False)
     assert lean.noted(SEND, WHOLE, now=NOW)["content"] is None
-    assert lean.refused("m-1", "{}", "One.", digest_of("{}"), now=NOW)["body"] is None
+    assert lean.refused("m-1", "{}", "One.", digest_of("{}"), by="m-1", now=NOW)["body"] is None
 
 
 def test_an_hour_is_how_long_a_timestamp_is_repeated_if_nothing_else_is_said() -> None:
@@ -171,7 +171,7 @@ def test_an_hour_is_how_long_a_timestamp_is_repeated_if_nothing_else_is_said() -
 
 def test_a_refused_body_is_kept_with_its_faults_and_listed_for_a_person() -> None:
     digest = digest_of('{"id": 1}')
-    assert ROWS.refused("order-1", '{"id": 1}', "One. Two.", digest, now=NOW) == {
+    assert ROWS.refused("order-1", '{"id": 1}', "One. Two.", digest, by="m-1", now=NOW) == {
         "send_id": "order-1",
         "part": "1",
         "parts": 1,
@@ -180,6 +180,7 @@ def test_a_refused_body_is_kept_with_its_faults_and_listed_for_a_person() -> Non
         "body": '{"id": 1}',
         "fingerprint": digest,
         "refused": [digest],
+        "claim": "m-1",
         "attention": refused_shard(int(digest[:8], 16) % 8),
         "advice": ADVICE[Attention.REFUSED],
         **BORN,
@@ -188,12 +189,12 @@ def test_a_refused_body_is_kept_with_its_faults_and_listed_for_a_person() -> Non
 
 def test_of_a_long_refused_body_the_beginning_is_kept() -> None:
     body = "长" * 100_000
-    assert ROWS.refused("m-1", body, "One.", digest_of(body), now=NOW)["body"] == "长" * 90_000
+    assert ROWS.refused("m-1", body, "One.", digest_of(body), by="m-1", now=NOW)["body"] == "长" * 90_000
 
 
 def test_refused_bodies_are_spread_over_eight_keys_of_the_index() -> None:
     digests = [digest_of(str(number)) for number in range(200)]
-    found = {ROWS.refused("m-1", "{}", "One.", digest, now=NOW)["attention"] for digest in digests}
+    found = {ROWS.refused("m-1", "{}", "One.", digest, by="m-1", now=NOW)["attention"] for digest in digests}
     assert found == {f"REFUSED.{shard}" for shard in range(8)}
     assert REFUSED_SHARDS == 8
 

@@ -81,6 +81,8 @@ class Claims:
                     self._parts.replace(taking_over(row, seen), seen=seen.revision)
             except Moved as moved:
                 seen = _standing(moved)
+                if unless and seen.no_send and seen.claim == row["claim"]:
+                    return None  # the same message's write: by a try whose answer was lost, or a delivery cut off
                 if not seen.no_send or unless in seen.refused:
                     return seen
             else:
@@ -204,16 +206,17 @@ class Claims:
         """Write a ``REJECTED`` row for a body that is no send, under its own id or, if taken, the message's.
 
         The row keeps the beginning of the body, so that nothing is lost by the refusal; the id is not used up.
-        Returns whether there was anything to write: a late copy of a body that was refused before writes nothing.
+        Returns whether this message's refusal stands there: a late copy of a body that was refused before writes
+        nothing, and one that comes again, as nobody may have heard of its refusal, finds its own.
         """
         digest, words = digest_of(body), " ".join(faults)
-        standing = self._refused(send_id, body, words, digest, now)
+        standing = self._refused(send_id, body, words, digest, message_id, now)
         if standing is None:
             return True
         if digest in standing.refused or send_id == message_id:
             return False
         taken = f"{words} The id {send_id} is taken by an earlier message, which stands."
-        return self._refused(message_id, body, taken, digest, now) is None
+        return self._refused(message_id, body, taken, digest, message_id, now) is None
 
     def refuse_conflict(self, send: Send, message_id: str, body: str, *, now: datetime) -> bool:
         """Write a ``REJECTED`` row under the message's id for a body whose ``id`` another payload has taken."""
@@ -222,11 +225,13 @@ class Claims:
             "that one stands, and this one is not sent: the same id means the same send. Enqueue this payload "
             "under an id of its own."
         )
-        return self._refused(message_id, body, fault, digest_of(body), now) is None
+        return self._refused(message_id, body, fault, digest_of(body), message_id, now) is None
 
-    def _refused(self, send_id: str, body: str, words: str, digest: str, now: datetime) -> Standing | None:
-        """Write a refusal; return what stands there if that is a send, or has been refused before."""
-        return self._put(self._rows.refused(send_id, body, words, digest, now=now), unless=digest)
+    def _refused(
+        self, send_id: str, body: str, words: str, digest: str, by: str, now: datetime
+    ) -> Standing | None:
+        """Write a refusal; return what stands there if that is a send, or another message's refusal of it."""
+        return self._put(self._rows.refused(send_id, body, words, digest, by=by, now=now), unless=digest)
 
 
 def _claimed_before(row: Standing) -> Claimed | Finished:

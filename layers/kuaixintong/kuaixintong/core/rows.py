@@ -71,8 +71,8 @@ class Rows:
         words = "No mobile of this part is usable; invalid_mobiles says why."
         return self._born(send, part, now) | {"state": State.REJECTED, "words": words}
 
-    def refused(self, send_id: str, body: str, words: str, digest: str, *, now: datetime) -> Row:
-        """A body that is no send, or that asks for another's id. The beginning of it is kept.
+    def refused(self, send_id: str, body: str, words: str, digest: str, *, by: str, now: datetime) -> Row:
+        """A body that is no send, or that asks for another's id, in the message ``by``. Its beginning is kept.
 
         Its attention carries a shard: a producer at fault writes as fast as it can, and no key of an index takes
         more than a thousand writes a second.
@@ -87,6 +87,7 @@ class Rows:
             "body": body[:_LONGEST_KEPT] if self.store_content else None,
             "fingerprint": digest,
             "refused": [digest],
+            "claim": by,
             "attention": refused_shard(shard),
             "advice": ADVICE[Attention.REFUSED],
             **self._dated(now),
