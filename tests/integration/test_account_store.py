@@ -137,7 +137,7 @@ def test_one_worker_wins_the_probe_until_it_is_over_or_overdue(accounts: Account
     assert accounts.begin_probe(CID, by="me", now=NOW, lease=lease)
     assert not accounts.begin_probe(CID, by="another", now=NOW + 19 * SECOND, lease=lease)
     assert account(accounts).probe_until == NOW + lease
-    accounts.end_probe(CID)
+    accounts.end_probe(CID, by="me")
     assert accounts.begin_probe(CID, by="me", now=NOW + SECOND, lease=lease)
     assert accounts.begin_probe(CID, by="me", now=NOW + 22 * SECOND, lease=lease)
 
@@ -240,7 +240,7 @@ def test_what_aws_raises_is_ours_and_quotes_nothing(moto_world: DynamoWorld, fau
     calls = (
         lambda: reserve(accounts, CID, 1, now=NOW),
         lambda: accounts.begin_probe(CID, by="me", now=NOW, lease=MINUTE),
-        lambda: accounts.end_probe(CID),
+        lambda: accounts.end_probe(CID, by="me"),
         lambda: accounts.count(CID, Trouble.UNREACHABLE),
         lambda: accounts.pause(CID, Trouble.BALANCE, NOW + MINUTE, by="me", now=NOW),
         lambda: accounts.clear(CID, "v1", asked_at=NOW),

@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from kuaixintong.admission import Admission, Paused, Shown, Ticket
+from kuaixintong.admission import Admission, OutOfBalance, Paused, Shown, Ticket
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.stores.account import Accounts
 from tests.sending import fails_once
-from tests.world import PROBE_LEASE, START, World
+from tests.world import CID, PROBE_LEASE, START, World
+
+ANOTHER = "87654321"
 
 
 def process(world: World) -> Admission:
@@ -117,6 +120,31 @@ def test_a_lost_probe_pauses_the_account_at_once(world: World, admission: Admiss
     assert refused(process(world)) == (START + timedelta(seconds=20), Trouble.UNREACHABLE)
 
 
+def test_a_probe_that_ends_after_its_time_leaves_the_next_one_alone(world: World, admission: Admission) -> None:
+    late = admission.enter()
+    other = process(world)
+    world.pass_time(seconds=20)
+    assert other.enter().probing
+    admission.leave(late, Shown(answered=True, trouble=Trouble.TIMESTAMP, proof=False))
+    assert refused(process(world)) == (START + 2 * PROBE_LEASE, None)
+
+
+def test_a_dear_part_that_asked_for_too_long_leaves_the_next_one_alone(world: World) -> None:
+    def dear(admission: Admission) -> Ticket:
+        return admission.enter(cost=10)
+
+    prove(process(world))
+    first, second, third = (process(world) for _ in range(3))
+    first.leave(dear(first), Shown(answered=True, trouble=Trouble.BALANCE))
+    world.pass_time(minutes=2)
+    late = dear(first)
+    world.pass_time(seconds=20)
+    assert dear(second).of_balance
+    first.leave(late, Shown(answered=True))
+    with pytest.raises(OutOfBalance):
+        dear(third)
+
+
 def test_another_secret_has_to_be_proven_first(world: World, admission: Admission) -> None:
     prove(admission)
     world.change_secret("new")
@@ -137,6 +165,24 @@ def test_after_a_pause_for_authentication_the_probe_carries_the_newest_secret(
     world.change_secret("new")
     world.pass_time(seconds=60)
     assert admission.enter().credentials.pwd == "new"
+
+
+def test_slots_of_an_account_that_come_after_its_secret_has_changed_are_not_the_new_accounts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prove(process(world))
+    slots = world.new_slots(Accounts(world.table("AccountTable")))
+    monkeypatch.setattr(world, "new_slots", lambda *_, **__: slots)
+    admission = process(world)
+    prove(admission)
+    world.pass_time(minutes=5)
+    world.change_secret("another", cid=ANOTHER)
+    admission.leave(admission.enter(), Shown())
+    slots.take(CID, 1, deadline=world.now.timestamp())  # as another thread does that began before
+    ticket = admission.enter()
+    assert ticket.credentials.cid == ANOTHER
+    assert ticket.account.proven is None
+    assert ticket.probing
 
 
 def test_whether_a_refused_secret_has_changed_is_looked_up(world: World, admission: Admission) -> None:

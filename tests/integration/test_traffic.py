@@ -16,7 +16,9 @@ from typing import Any, cast
 
 import pytest
 
+from kuaixintong.admission import Shown, Ticket
 from kuaixintong.core.codec import encode
+from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.core.pace import Lane
@@ -24,7 +26,7 @@ from kuaixintong.errand import QueueMessage
 from kuaixintong.submission import Submitter
 from tests.clockwork import Clockwork, Task, Turn
 from tests.fake_platform import Line
-from tests.sending import BODY
+from tests.sending import BODY, proven
 from tests.world import START, World
 
 LIFE = 60.0
@@ -285,6 +287,28 @@ def test_an_urgent_message_takes_the_next_slots_beside_a_backlog() -> None:
     waited = [traffic.accepted_at[mobile] - (5.0 + 2 * number) for number, mobile in enumerate(codes)]
     assert max(waited) <= 3.0
     assert traffic.requests_per_acceptance <= 1.02
+
+
+def test_in_a_process_without_a_good_answer_one_goes_alone_also_where_all_have_waited_for_slots() -> None:
+    traffic = Traffic()
+    proven(traffic.world)
+    traffic.world.table("AccountTable").put(traffic.world.account() | {"handed": 1_000})  # a pace of many a second
+    admission = Machine(traffic, Lane.ORDINARY, 0.0).sender.admission
+    under_way: list[Ticket] = []
+    at_once: list[int] = []
+
+    def ask(trouble: Trouble | None) -> None:
+        ticket = admission.enter(seconds=LIFE)
+        under_way.append(ticket)
+        at_once.append(len(under_way))
+        traffic.clockwork.sleep(traffic.answers_after)
+        under_way.remove(ticket)
+        admission.leave(ticket, Shown(answered=True, trouble=trouble))
+
+    for number in range(5):  # the first teaches a pace, so that the timestamps of before are no slots
+        traffic.happens(number / 100, partial(ask, None if number else Trouble.PACE))
+    traffic.clockwork.run()
+    assert at_once == [1] * 5
 
 
 def test_a_dear_part_waits_and_cheap_ones_go_on() -> None:

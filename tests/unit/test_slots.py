@@ -25,11 +25,11 @@ def test_a_cut_that_another_worker_was_quicker_with_is_not_remembered() -> None:
     accounts = OvertakenAccounts(MemoryTable("AccountTable"))
     slots = Slots(accounts, clock=lambda: NOW, monotonic=lambda: 0.0, sleep=lambda _: None)
     slots.take(CID, 1, deadline=0)
-    slot = slots.pop()
+    slot = slots.pop(CID)
     assert slot
     slots.slow(CID, slot, accepted=0, asked=1)
     learnt = accounts.look(CID).learnt
     assert learnt
     assert (learnt.rate, learnt.at) == (7.0, beijing.ticks(NOW) + 8)
-    assert slots.last_known is None
-    assert slots.pop() is None
+    assert slots.last_known(CID) is None
+    assert slots.pop(CID) is None

@@ -75,7 +75,7 @@ class AccountCheck:
         """Take a slot as any request does; a login counts for the platform's limit, too."""
         while True:
             self._slots.take(cid, 1, deadline=self._slots.monotonic() + _PATIENCE)
-            slot = self._slots.pop()
+            slot = self._slots.pop(cid)
             if slot and self._slots.reached(slot):
                 return slot
 

@@ -58,7 +58,8 @@ class Ticket:
     """Permission for one request: credentials, slot and how the account stood when it was given.
 
     ``alone``: the process's other threads wait for what becomes of it; ``probing``: so do all workers;
-    ``of_balance``: so do the parts that are too dear. ``cost`` is in messages.
+    ``of_balance``: so do the parts that are too dear. ``name`` is under which the right to either was won.
+    ``cost`` is in messages.
     """
 
     credentials: PlatformCredentials
@@ -68,6 +69,7 @@ class Ticket:
     alone: bool
     probing: bool
     of_balance: bool
+    name: str
     cost: int
 
     @property
@@ -109,7 +111,7 @@ class Admission:
         self._leading = False
         self._lone_request = False
         self._proven_at: float | None = None
-        self._answers: deque[tuple[float, bool, Learnt | None]] = deque()
+        self._answers: deque[tuple[float, bool, str, Learnt | None]] = deque()
 
     def _now(self) -> datetime:
         return self._slots.clock()
@@ -159,7 +161,8 @@ class Admission:
         return True
 
     def _enter(self, cost: int, deadline: float) -> Ticket:
-        while True:
+        taken = False
+        while True:  # whoever has waited, for whatever it was, decides anew on what is known then
             self._wait_for_the_lone_request(deadline)
             credentials = self._secret.get()
             known = self._slots.known(credentials.cid)
@@ -170,7 +173,10 @@ class Admission:
             if isinstance(permission, Closed | TooDear):
                 self._hold(credentials.cid, permission, deadline)
                 continue
-            slot = self._another_slot(credentials.cid, deadline)
+            slot = self._slots.pop(credentials.cid)
+            if slot is None:
+                taken = self._take_slots(credentials.cid, deadline, again=taken) or taken
+                continue
             ticket = self._granted(permission, credentials, known, slot, cost)
             if ticket:
                 return ticket
@@ -178,30 +184,33 @@ class Admission:
             self._hold(credentials.cid, Closed(until, None, in_place=True), deadline)
 
     def _another_slot(self, cid: str, deadline: float) -> Slot:
-        first = True
-        while (slot := self._slots.pop()) is None:
-            if not first and self._monotonic() >= deadline:
-                raise NoSlot(self._now() + timedelta(seconds=1), "slots are missed before they are ours")
-            first = False
-            self._lead(lambda: self._slots.take(cid, max(self._waiting, 1), deadline=deadline), deadline)
+        taken = False
+        while (slot := self._slots.pop(cid)) is None:
+            taken = self._take_slots(cid, deadline, again=taken) or taken
         return slot
+
+    def _take_slots(self, cid: str, deadline: float, *, again: bool) -> bool:
+        """Take slots, or wait for the thread that does; return whether it was this one."""
+        if again and self._monotonic() >= deadline:
+            raise NoSlot(self._now() + timedelta(seconds=1), "slots are missed before they are ours")
+        return self._lead(lambda: self._slots.take(cid, max(self._waiting, 1), deadline=deadline), deadline)
 
     def _granted(
         self, permission: Permission, credentials: PlatformCredentials, known: Account, slot: Slot, cost: int
     ) -> Ticket | None:
         """Return the ticket; ``None`` if another worker has won the right to probe."""
-        now = self._now()
+        now, name = self._now(), uuid.uuid4().hex
         of_balance = isinstance(permission, Probe) and permission.of_balance
         probing = isinstance(permission, Probe) and not of_balance
-        if of_balance and not self._begin_dear_probe(credentials.cid, known, now):
+        if of_balance and not self._begin_dear_probe(credentials.cid, known, name, now):
             return None
         if probing:
-            fresh = self._begin_probe(credentials, known, now)
+            fresh = self._begin_probe(credentials, known, name, now)
             if fresh is None:
                 return None
             credentials = fresh
         self._lone_request = alone = probing or not self._freshly_proven()
-        return Ticket(credentials, slot, known, now, alone, probing, of_balance, cost)
+        return Ticket(credentials, slot, known, now, alone, probing, of_balance, name, cost)
 
     def _wait_for_the_lone_request(self, deadline: float) -> None:
         longest = max(deadline - self._monotonic(), self._probe_lease.total_seconds())
@@ -212,7 +221,7 @@ class Admission:
         """Wait a moment in place where that is worth it, else raise."""
         if isinstance(permission, TooDear):  # the slots are good for cheaper parts
             raise OutOfBalance(permission.until, permission.cost)
-        self._slots.doubt()
+        self._slots.doubt(cid)
         rest = deadline - self._monotonic()
         if not permission.in_place or rest <= 0:
             raise Paused(permission.until, permission.reason)
@@ -225,7 +234,8 @@ class Admission:
 
     def _renew(self, credentials: PlatformCredentials, cost: int, deadline: float) -> None:
         """Look at the account anew: by taking slots, unless it was closed when it was looked at last."""
-        cid, last = credentials.cid, self._slots.last_known
+        cid = credentials.cid
+        last = self._slots.last_known(cid)
         if last and isinstance(self._permission(last, credentials, cost), Closed | TooDear):
             self._lead(lambda: self._slots.look(cid), deadline)
         else:
@@ -236,12 +246,15 @@ class Admission:
             known, secret_version=credentials.version, now=self._now(), lane=self._slots.lane, cost=cost
         )
 
-    def _lead(self, work: Callable[[], object], deadline: float) -> None:
-        """Do what one thread does for all, the lock released; or wait for the thread that does it."""
+    def _lead(self, work: Callable[[], object], deadline: float) -> bool:
+        """Do what one thread does for all, the lock released; or wait for the thread that does it.
+
+        Return whether it was this one.
+        """
         if self._leading:
             if not self._turn.wait(max(deadline - self._monotonic(), self._probe_lease.total_seconds())):
                 raise Paused(self._now() + timedelta(seconds=1), None)
-            return
+            return False
         self._leading = True
         self._turn.release()
         try:
@@ -250,27 +263,27 @@ class Admission:
             self._turn.acquire()
             self._leading = False
             self._turn.notify_all()
+        return True
 
     def _begin_probe(
-        self, credentials: PlatformCredentials, seen: Account, now: datetime
+        self, credentials: PlatformCredentials, seen: Account, name: str, now: datetime
     ) -> PlatformCredentials | None:
         outage = seen.pause_until is not None and now < seen.pause_until
         every = gate.PROBE_EVERY if outage else None  # what was seen is up to a second old
-        if not self._accounts.begin_probe(
-            credentials.cid, by=_name(), now=now, lease=self._probe_lease, every=every
-        ):
+        if not self._accounts.begin_probe(credentials.cid, by=name, now=now, lease=self._probe_lease, every=every):
             return None
         if seen.pause_reason is Trouble.AUTHENTICATION:  # perhaps it has been put right meanwhile
             fresh = self._secret.get(newer_than=credentials.version)
             if fresh.cid == credentials.cid:
                 return fresh
-            self._accounts.end_probe(credentials.cid)  # another account, with a sequence and a pause of its own
+            # another account, with a sequence and a pause of its own
+            self._accounts.end_probe(credentials.cid, by=name)
             raise Paused(now, None)
         return credentials
 
-    def _begin_dear_probe(self, cid: str, seen: Account, now: datetime) -> bool:
+    def _begin_dear_probe(self, cid: str, seen: Account, name: str, now: datetime) -> bool:
         return seen.dear is None or self._accounts.begin_dear_probe(
-            cid, seen.dear, by=_name(), now=now, lease=self._probe_lease
+            cid, seen.dear, by=name, now=now, lease=self._probe_lease
         )
 
     def _freshly_proven(self) -> bool:
@@ -291,7 +304,7 @@ class Admission:
             elif shown.answered and (ticket.account.unanswered or ticket.account.refused_timestamps):
                 self._accounts.end_rows(ticket.credentials.cid, (Trouble.UNREACHABLE, Trouble.TIMESTAMP))
             if ticket.probing and not shown.proof:
-                self._accounts.end_probe(ticket.credentials.cid)
+                self._accounts.end_probe(ticket.credentials.cid, by=ticket.name)
             return None
         finally:
             with self._turn:
@@ -309,24 +322,22 @@ class Admission:
         except KuaixintongError:
             return False
 
-    def _forget(self) -> None:
+    def _forget(self, cid: str) -> None:
         with self._turn:
-            self._slots.forget()
+            self._slots.forget(cid)
 
     def _note_answer(self, ticket: Ticket, shown: Shown) -> None:
         """Note what share of requests the platform takes, and slow down if this one came too fast."""
         if not (shown.accepted or shown.trouble is Trouble.PACE):
             return
-        now, learnt = self._monotonic(), ticket.slot.seen.learnt
+        now, cid, learnt = self._monotonic(), ticket.credentials.cid, ticket.slot.seen.learnt
         with self._turn:
-            self._answers.append((now, shown.accepted, learnt))
+            self._answers.append((now, shown.accepted, cid, learnt))
             while now - self._answers[0][0] > _REMEMBERED:
                 self._answers.popleft()
-            of_this_pace = [good for _, good, at_pace in self._answers if at_pace == learnt]
+            of_this_pace = [good for _, good, *pace in self._answers if pace == [cid, learnt]]
         if not shown.accepted:
-            self._slots.slow(
-                ticket.credentials.cid, ticket.slot, accepted=sum(of_this_pace), asked=len(of_this_pace)
-            )
+            self._slots.slow(cid, ticket.slot, accepted=sum(of_this_pace), asked=len(of_this_pace))
 
     def _note_balance(self, ticket: Ticket, shown: Shown) -> None:
         """Note what a 400 or an acceptance says of the balance."""
@@ -336,24 +347,24 @@ class Admission:
             known = gate.refused(seen, cost=ticket.cost, asked_at=ticket.entered_at, now=self._now())
             if known:
                 self._accounts.know_dear(cid, known, seen=seen)
-                self._forget()
+                self._forget(cid)
                 return
         elif shown.accepted and dear and gate.affords(dear, balance=ticket.cost, asked_at=ticket.entered_at):
             self._accounts.forget_dear(cid, dear)
-            self._forget()
+            self._forget(cid)
             return
         if ticket.of_balance:
-            self._accounts.end_dear_probe(cid)
+            self._accounts.end_dear_probe(cid, by=ticket.name)
 
     def _note_proof(self, ticket: Ticket) -> None:
-        version = ticket.credentials.version
+        cid, version = ticket.credentials.cid, ticket.credentials.version
         with self._turn:
             self._proven_at = self._monotonic()
-            known = self._slots.last_known or ticket.account
+            known = self._slots.last_known(cid) or ticket.account
         if ticket.probing or not known.spotless(version):
-            self._accounts.clear(ticket.credentials.cid, version, asked_at=ticket.entered_at)
+            self._accounts.clear(cid, version, asked_at=ticket.entered_at)
             with self._turn:
-                self._slots.note_proof(version)
+                self._slots.note_proof(cid, version)
 
     def _note_trouble(self, ticket: Ticket, trouble: Trouble) -> Trouble | None:
         cid = ticket.credentials.cid
@@ -361,21 +372,17 @@ class Admission:
         if trouble is Trouble.TIMESTAMP and ticket.account.unanswered:  # a refusal is an answer, too
             self._accounts.end_rows(cid, (Trouble.UNREACHABLE,))
         in_a_row = self._accounts.count(cid, trouble) if counted else 1
-        self._forget()
+        self._forget(cid)
         if gate.pauses_at_once(trouble, in_a_row=in_a_row, probing=ticket.probing):
             now = self._now()
             until = now + gate.pause_length(trouble, ticket.account.pauses)
-            if self._accounts.pause(cid, trouble, until, by=_name(), now=now):
+            if self._accounts.pause(cid, trouble, until, by=ticket.name, now=now):
                 return trouble
         if ticket.probing:
-            self._accounts.end_probe(cid)
+            self._accounts.end_probe(cid, by=ticket.name)
         return None
 
 
 def _too_dear(ticket: Ticket, shown: Shown) -> bool:
     """Whether a 400 is this part's alone; for a cost of one it is everybody's."""
     return shown.trouble is Trouble.BALANCE and ticket.cost > 1
-
-
-def _name() -> str:
-    return uuid.uuid4().hex

@@ -8,9 +8,9 @@ Its owner lets one thread at a time in, but for what takes its time: :meth:`Slot
 """
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import inf
 
@@ -64,8 +64,17 @@ class Slot:
     taken_at: float
 
 
+@dataclass(slots=True)
+class _Kept:
+    """What a process keeps of an account: how it stood ``at`` a moment of the monotonic clock, and its slots."""
+
+    account: Account | None = None
+    at: float = -inf
+    slots: deque[Slot] = field(default_factory=deque)
+
+
 class Slots:
-    """Takes slots of one account for one lane.
+    """Takes slots of accounts for one lane. A secret can name another account while slots are being taken.
 
     ``requests`` a second is the deployment's own pace, 0 for none. ``skew`` tells how many seconds this machine's
     clock is ahead of AWS's for certain.
@@ -89,10 +98,7 @@ class Slots:
         self._accounts = accounts
         self._requests = requests
         self._skew = skew
-        self._cid = ""
-        self._account: Account | None = None
-        self._known_at = 0.0
-        self._slots: deque[Slot] = deque()
+        self._kept: defaultdict[str, _Kept] = defaultdict(_Kept)
         self._write_takes = 0
         """Ticks that the last write took: a slot that comes sooner than that is missed before it is ours."""
 
@@ -100,52 +106,49 @@ class Slots:
 
     def known(self, cid: str) -> Account | None:
         """Return the account if it has been looked at in the last second."""
-        if cid != self._cid:
-            self._cid = cid
-            self.forget()
-        return self._account if self.monotonic() - self._known_at <= _KNOWN_FOR else None
+        kept = self._kept[cid]
+        return kept.account if self.monotonic() - kept.at <= _KNOWN_FOR else None
 
-    @property
-    def last_known(self) -> Account | None:
-        """The account as it was looked at last, however long ago."""
-        return self._account
+    def last_known(self, cid: str) -> Account | None:
+        """Return the account as it was looked at last, however long ago."""
+        return self._kept[cid].account
 
     def look(self, cid: str) -> Account:
         """Read how the account stands."""
         seen = self._accounts.look(cid)
-        self._know(seen)
+        self._keep(cid, seen)
         return seen
 
-    def forget(self) -> None:
+    def forget(self, cid: str) -> None:
         """Forget what was known, slots included: the next who asks looks anew."""
-        self._slots.clear()
-        self._account = None
+        kept = self._kept[cid]
+        kept.slots.clear()
+        kept.account = None
 
-    def drop(self) -> None:
-        """Give up the slots that are left."""
-        self._slots.clear()
-
-    def doubt(self) -> None:
+    def doubt(self, cid: str) -> None:
         """Give up the slots that are left, and let the next who asks look whether what is known still holds."""
-        self._slots.clear()
-        self._known_at = -inf
+        kept = self._kept[cid]
+        kept.slots.clear()
+        kept.at = -inf
 
-    def note_proof(self, version: str) -> None:
+    def note_proof(self, cid: str, version: str) -> None:
         """Note what a good answer has cleared."""
-        known = self._account
-        self._account = known and known.cleared(version)
+        kept = self._kept[cid]
+        kept.account = kept.account and kept.account.cleared(version)
 
-    def _know(self, seen: Account) -> None:
-        self._account, self._known_at = seen, self.monotonic()
+    def _keep(self, cid: str, seen: Account) -> _Kept:
+        kept = self._kept[cid]
+        kept.account, kept.at = seen, self.monotonic()
+        return kept
 
     # --- slots --------------------------------------------------------------------------------------------------
 
-    def pop(self) -> Slot | None:
+    def pop(self, cid: str) -> Slot | None:
         """Return a slot that is still to come, or a timestamp of the last second, if there is one left."""
-        now, monotonic = self._now(), self.monotonic()
+        slots, now, monotonic = self._kept[cid].slots, self._now(), self.monotonic()
         while True:
             try:
-                slot = self._slots.popleft()
+                slot = slots.popleft()
             except IndexError:  # asked beforehand, another thread could drop them in between
                 return None
             if now - slot.tick <= pace.MISSED if slot.timed else monotonic - slot.taken_at <= _KNOWN_FOR:
@@ -157,7 +160,7 @@ class Slots:
         Raises :class:`NoSlot`, :class:`ClockAstray`, and what the store raises.
         """
         self._check_clock()
-        seen = self._account or Account()
+        seen = self.last_known(cid) or Account()
         overtaken = 0
         while overtaken < _TRIES:
             step = self.step(seen, self._now())
@@ -215,33 +218,34 @@ class Slots:
         far as is known.
         """
         since = refused.seen.learnt
-        known = self._account
+        known = self.last_known(cid)
         if known and known.learnt != since:
             return
         if not pace.too_fast(since, slot=refused.tick, accepted=accepted, asked=asked):
             return
         now, seen = self._now(), self._accounts.look(cid)
         if seen.learnt != since:
-            self.forget()
+            self.forget(cid)
             return
         current = self.rate(seen, now)
         share = pace.share(accepted, asked, paced=current is not None)
         slower = pace.cut(current, handed_out=seen.handed_out(now=now), accepted=share)
         at = min(max(now, seen.sequence or now), now + _LONGEST_LEAD)
         if not self._accounts.cut(cid, slower, at=at, seen=seen):  # another worker has, since we looked
-            self.forget()
+            self.forget(cid)
             return
-        self._account = replace(seen, learnt=Learnt(slower, at)) if self._account else None
+        kept = self._kept[cid]
+        kept.account = replace(seen, learnt=Learnt(slower, at)) if kept.account else None
         if current is None:
-            self.drop()  # timestamps of before there was a pace are no slots
+            kept.slots.clear()  # timestamps of before there was a pace are no slots
 
     def _carry_out(self, cid: str, take: Take, step: int, now: int, seen: Account) -> None:
         last = now + (pace.AHEAD[self.lane] if step > 1 else pace.ASTRAY)
         began = self._now()
         ticks, seen = self._accounts.take(cid, take, step=step, now=now, last=last, seen=seen)
         self._write_takes = min(max(self._now() - began, 0), _LONGEST_LEAD)
-        self._know(seen)
-        self._slots.extend(Slot(tick, seen, step > 1, self._known_at) for tick in ticks)
+        kept = self._keep(cid, seen)
+        kept.slots.extend(Slot(tick, seen, step > 1, kept.at) for tick in ticks)
 
     def _wait(self, seconds: float, deadline: float) -> None:
         if self.monotonic() + seconds > deadline:

@@ -76,9 +76,12 @@ class Accounts:
         due = free & _free("probed_at", beijing.iso(now - every)) if every else free
         return self._attempt(cid, change, due, ours=("probe_by", by))
 
-    def end_probe(self, cid: str) -> None:
-        """Let the next worker probe: this one learnt nothing about the account."""
-        self._change(cid, Change(gone=("probe_until", "probe_by")))
+    def end_probe(self, cid: str, *, by: str) -> None:
+        """Let the next worker probe: this one learnt nothing about the account.
+
+        Another's right stays: a worker that was held up for longer than its own lasted must not end that.
+        """
+        self._attempt(cid, Change(gone=("probe_until", "probe_by")), Attr("probe_by").eq(by))
 
     # --- troubles and pauses ------------------------------------------------------------------------------------
 
@@ -135,9 +138,10 @@ class Accounts:
         """Note that the balance is no longer below ``dear``, unless that has changed since."""
         return self._attempt(cid, Change(gone=_DEAR), _knowing(dear))
 
-    def end_dear_probe(self, cid: str) -> None:
-        """Let the next part ask: this one learnt nothing about the balance."""
-        self._change(cid, Change(gone=("dear_probe_until", "dear_probe_by")))
+    def end_dear_probe(self, cid: str, *, by: str) -> None:
+        """Let the next part ask: this one learnt nothing about the balance. Another's right to ask stays."""
+        change = Change(gone=("dear_probe_until", "dear_probe_by"))
+        self._attempt(cid, change, Attr("dear_probe_by").eq(by))
 
     # --- balances -----------------------------------------------------------------------------------------------
 
