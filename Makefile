@@ -110,10 +110,12 @@ WHAT_checkov := checkov, 250 MB
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@mkdir -p $(@D) && echo "$(CURDIR)" > $(@D)/place && touch $@
 
-.venv/marks/dev: requirements/dev.txt .venv/marks/uv
+.venv/marks/dev: requirements/dev.txt requirements/kxt.sh .venv/marks/uv
 	@echo "  $(WHAT_dev) …"
 	@export UV_DEFAULT_INDEX="$(MIRROR)" && $(SYNC) --python $(PYTHON) $<
 	@echo "$(CURDIR)/layers/kuaixintong" > "$$($(PYTHON) -c 'import site; print(site.getsitepackages()[0])')/layer.pth"
+	@mkdir -p .venv/commands && install -m 755 requirements/kxt.sh .venv/commands/kxt
+	@ln -sf ../commands/kxt .venv/bin/kxt
 	@touch $@
 
 .venv/marks/%: requirements/%.txt .venv/marks/uv

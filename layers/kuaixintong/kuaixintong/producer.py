@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, Required, Self, TypedDict, Unpack
 
-from kuaixintong.core.enqueueing import Draft, Enqueued, Message, NotEnqueued, batches, drafted
+from kuaixintong.core.enqueueing import Draft, Enqueued, Message, NotEnqueued, Preview, batches, drafted, previewed
 from kuaixintong.core.errors import AccessRefused, KuaixintongError, NotAllEnqueued, SendRefused, StoreUnavailable
 from kuaixintong.core.lanes import Lane
 from kuaixintong.core.limits import CALL_MESSAGES
@@ -29,7 +29,17 @@ from kuaixintong.stores import aws, stack
 from kuaixintong.stores.access import refusals
 from kuaixintong.stores.lanes import Lanes, Refusal
 
-__all__ = ["AccessRefused", "Enqueued", "NotAllEnqueued", "NotEnqueued", "Outbox", "SendFields", "SendRefused"]
+__all__ = [
+    "AccessRefused",
+    "Enqueued",
+    "NotAllEnqueued",
+    "NotEnqueued",
+    "Outbox",
+    "Preview",
+    "SendFields",
+    "SendRefused",
+    "preview",
+]
 
 CALLS = 4
 """Calls to AWS at a time for many sends: most of a call is waiting."""
@@ -58,6 +68,11 @@ class SendFields(TypedDict, total=False):
     category: Literal["otp", "notice", "marketing"] | None
     campaign: str | None
     hold: bool | None
+
+
+def preview(**fields: Unpack[SendFields]) -> Preview:
+    """Return what a send would be and cost, without enqueueing it. Raises :class:`SendRefused` with all faults."""
+    return previewed(fields)
 
 
 class Outbox:

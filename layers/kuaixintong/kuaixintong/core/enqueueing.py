@@ -14,6 +14,7 @@ from typing import Any
 
 from kuaixintong.core import sends
 from kuaixintong.core.bodies import LONGEST_BODY, Category, written
+from kuaixintong.core.cost import cost, segments
 from kuaixintong.core.lanes import Lane
 from kuaixintong.core.limits import CALL_MESSAGES, MAX_MOBILES, MESSAGE_BYTES
 from kuaixintong.core.mobiles import normalise
@@ -86,20 +87,58 @@ class NotEnqueued:
     fields: Mapping[str, Any] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a send would be, before it is enqueued.
+
+    ``segments`` is how many messages its text takes to one handset, ``cost`` how many the whole send takes, and
+    ``parts`` in how many requests. ``invalid_mobiles`` are as they were written.
+    """
+
+    mobiles: int
+    invalid_mobiles: tuple[str, ...]
+    segments: int
+    cost: int
+    parts: int
+    lane: Lane
+
+
+def previewed(fields: Mapping[str, Any]) -> Preview:
+    """Return what a send would be. Raises :class:`~kuaixintong.core.errors.SendRefused` as :func:`drafted`."""
+    send = _checked(fields, "preview")
+    return Preview(
+        mobiles=len(send.mobiles),
+        invalid_mobiles=tuple(each.mobile for each in send.invalid_mobiles),
+        segments=segments(send.content),
+        cost=cost(send.mobiles, send.content),
+        parts=len(send.parts),
+        lane=lane_of(send.category),
+    )
+
+
 def drafted(fields: Mapping[str, Any], *, fresh_id: str, index: int = 0) -> Draft:
     """Check one send, whose fields are those of the published schema; ``None`` is a field left out.
 
     ``fresh_id`` becomes its id if it has none: a message that AWS's client sends twice is one send only if both
     copies carry the same id. Raises :class:`~kuaixintong.core.errors.SendRefused` with every fault.
     """
-    given = {name: value for name, value in fields.items() if value is not None}
-    if isinstance(mobiles := given.get("mobiles"), Iterable) and not isinstance(mobiles, (str, bytes, Mapping)):
-        given["mobiles"] = list(mobiles)
-    send = sends.parse(json.dumps(given, default=_no_json), fresh_id, longest=None)
+    given = _given(fields)
+    send = _checked(given, fresh_id)
     whole = _message(index, send, send.send_id, send.campaign, [*send.mobiles, *_unusable(send)])
     fits = whole.length <= LONGEST_BODY
     messages = (whole,) if fits else tuple(_shares(index, send))
     return Draft(index, send.send_id, given | {"id": send.send_id}, messages)
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in fields.items() if value is not None}
+    if isinstance(mobiles := given.get("mobiles"), Iterable) and not isinstance(mobiles, (str, bytes, Mapping)):
+        given["mobiles"] = list(mobiles)
+    return given
+
+
+def _checked(fields: Mapping[str, Any], fresh_id: str) -> Send:
+    return sends.parse(json.dumps(_given(fields), default=_no_json), fresh_id, longest=None)
 
 
 def batches(messages: Iterable[Message]) -> Iterator[list[Message]]:

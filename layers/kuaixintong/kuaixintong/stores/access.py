@@ -81,3 +81,29 @@ def _unanswered(error: BotoCoreError, service: str) -> KuaixintongError:
             return AccessRefused(f"The AWS credentials cannot be read ({type(error).__name__}); log in again.")
         case _:
             return StoreUnavailable(f"{service} was not reached: {type(error).__name__}")
+
+
+_PREFIXES = MappingProxyType({"DynamoDB": "dynamodb", "SQS": "sqs", "Secrets Manager": "secretsmanager"})
+"""Services as :func:`kuaixintong.stores.aws.our_errors` calls them, and as a policy's actions do."""
+
+
+def explained(error: KuaixintongError) -> KuaixintongError:
+    """Return what a person has to do about an error: where AWS has refused them, :class:`AccessRefused`.
+
+    A function's errors say that its store is not available, and no more: it can only try again. Somebody whose
+    credentials are missing or do not permit something has to be told that.
+    """
+    cause = error.__cause__
+    if not isinstance(error, StoreUnavailable) or not isinstance(cause, (ClientError, BotoCoreError)):
+        return error
+    told = str(error).partition(":")[0]
+    service = next((_PREFIXES[name] for name in _PREFIXES if told.startswith(name)), told)
+    return _answered(cause, service, _GONE) if isinstance(cause, ClientError) else _unanswered(cause, service)
+
+
+_GONE = MappingProxyType(
+    {
+        "ResourceNotFoundException": "What the stack's outputs name is not there: it was removed, or "
+        "restored under another name.",
+    }
+)

@@ -5,9 +5,9 @@ conditional write that AWS's client repeats after a lost answer meets its own re
 somebody else's, the write carries a name, and knows itself by it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
@@ -16,8 +16,12 @@ from kuaixintong.core.change import Change
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.gate import Account, Dear
 from kuaixintong.core.pace import Learnt, Take
-from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.aws import our_errors
+from kuaixintong.stores.dynamo import Item, from_item
 from kuaixintong.stores.table import Moved, Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 _COUNTERS = {Trouble.UNREACHABLE: "unanswered", Trouble.TIMESTAMP: "refused_timestamps"}
 _DEAR = ("dear_cost", "dear_since", "dear_until", "dear_times", "dear_probe_until", "dear_probe_by")
@@ -220,3 +224,9 @@ def _dear(row: Mapping[str, Any]) -> Dear | None:
 
 def _moment(row: Mapping[str, Any], name: str) -> datetime | None:
     return beijing.from_iso(row[name]) if name in row else None
+
+
+def everything(client: "DynamoDBClient", table: str) -> Iterator[Item]:
+    """Yield all rows of the table, which holds an account or two. Raises :class:`StoreUnavailable`."""
+    with our_errors():
+        yield from map(from_item, client.scan(TableName=table)["Items"])

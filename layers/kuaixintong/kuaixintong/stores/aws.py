@@ -16,8 +16,11 @@ from kuaixintong.core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 
@@ -58,20 +61,58 @@ def sqs(*, connections: int) -> "SQSClient":
 class Person:
     """The clients of somebody outside the stack, on credentials of their own and over a network of any kind.
 
-    ``profile`` and ``region`` are those of the AWS CLI; ``None`` takes what the environment says. Raises what
-    :func:`kuaixintong.stores.access.refusals` puts into sentences.
+    ``profile`` and ``region`` are those of the AWS CLI; ``None`` takes what the environment says. ``emulator`` is
+    the address of emulated AWS on this machine: it takes any credentials, and is reached past every proxy. Raises
+    what :func:`kuaixintong.stores.access.refusals` puts into sentences.
     """
 
-    def __init__(self, *, region: str | None = None, profile: str | None = None) -> None:
-        self._session = boto3.Session(region_name=region, profile_name=profile)
+    def __init__(
+        self, *, region: str | None = None, profile: str | None = None, emulator: str | None = None
+    ) -> None:
+        self._emulator = emulator
+        if emulator:
+            self._session = boto3.Session("test", "test", region_name=region)
+        else:
+            self._session = boto3.Session(region_name=region, profile_name=profile)
+
+    @property
+    def region(self) -> str | None:
+        """The region that is asked."""
+        return self._session.region_name
+
+    def _client(self, service: Any) -> Any:
+        config = _PATIENT.merge(Config(proxies={})) if self._emulator else _PATIENT
+        return self._session.client(service, endpoint_url=self._emulator, config=config)
 
     def cloudformation(self) -> "CloudFormationClient":
         """Return a CloudFormation client."""
-        return self._session.client("cloudformation", config=_PATIENT)
+        return self._client("cloudformation")  # type: ignore[no-any-return]
 
     def sqs(self) -> "SQSClient":
         """Return an SQS client for as many threads as a producer may have."""
-        return self._session.client("sqs", config=_PATIENT)
+        return self._client("sqs")  # type: ignore[no-any-return]
+
+    def dynamodb(self) -> "DynamoDBClient":
+        """Return a DynamoDB client for as many threads."""
+        client: DynamoDBClient = self._client("dynamodb")
+        _refuse_cut_off_answers(client)
+        return client
+
+    def secrets_manager(self) -> "SecretsManagerClient":
+        """Return a Secrets Manager client."""
+        return self._client("secretsmanager")  # type: ignore[no-any-return]
+
+    def sns(self) -> "SNSClient":
+        """Return an SNS client."""
+        return self._client("sns")  # type: ignore[no-any-return]
+
+    def functions(self) -> "LambdaClient":
+        """Return a Lambda client."""
+        return self._client("lambda")  # type: ignore[no-any-return]
+
+    def cloudwatch(self) -> "CloudWatchClient":
+        """Return a CloudWatch client."""
+        return self._client("cloudwatch")  # type: ignore[no-any-return]
 
 
 _PATIENT = Config(

@@ -1,5 +1,7 @@
 """The receiver: from its settings to a :class:`~kuaixintong.reception.Reception`."""
 
+from typing import TYPE_CHECKING
+
 from kuaixintong.core.credentials import PushCredentials
 from kuaixintong.intake import THREADS, Intake
 from kuaixintong.reception import Reception
@@ -12,6 +14,9 @@ from kuaixintong.stores.reports import Reports
 from kuaixintong.stores.secrets import CachedSecret
 from kuaixintong.wiring import now
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 
 def reception(settings: ReceiverSettings) -> Reception:
     """Build the receiver's heart."""
@@ -19,9 +24,9 @@ def reception(settings: ReceiverSettings) -> Reception:
     return Reception(secret, intake(settings.intake))
 
 
-def intake(settings: IntakeSettings, *, threads: int = THREADS) -> Intake:
+def intake(settings: IntakeSettings, *, threads: int = THREADS, client: "DynamoDBClient | None" = None) -> Intake:
     """Build what the contents of pushes are put into, on ``threads`` side by side."""
-    dynamodb = aws.dynamodb(connections=threads, validate=False)
+    dynamodb = client or aws.dynamodb(connections=threads, validate=False)
     return Intake(
         reports=Reports(dynamodb, settings.reports_table),
         inbound=Inbound(dynamodb, settings.inbound_table),

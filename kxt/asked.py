@@ -1,0 +1,38 @@
+"""Options that several commands have."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from kxt.words import both
+
+Category = Annotated[
+    Literal["otp", "notice", "marketing"] | None,
+    typer.Option(help=both("What it is for; otp goes first.", "用途；otp 优先。"), show_choices=True),
+]
+Moment = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="'yyyy-MM-dd HH:mm:ss'",
+        help=both("When to send, Beijing time.", "何时发送，北京时间。"),
+    ),
+]
+Hold = Annotated[
+    bool,
+    typer.Option(
+        "--hold",
+        help=both("Keep it here until --at, so that it can be cancelled.", "在 --at 之前留在这里，可以取消。"),
+    ),
+]
+ValidUntil = Annotated[
+    str | None,
+    typer.Option(
+        metavar="'yyyy-MM-dd HH:mm:ss'",
+        help=both("What is not accepted by then is never sent.", "到时仍未被接受的不再发送。"),
+    ),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(metavar="CAMPAIGN", help=both("A label that many sends share.", "许多发送共用的标签。")),
+]

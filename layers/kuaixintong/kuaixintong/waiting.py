@@ -1,0 +1,47 @@
+"""Waiting for sends to come to their end, for whoever has enqueued them and stays."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain, repeat
+from typing import TYPE_CHECKING
+
+from kuaixintong.core.ledger import State
+
+if TYPE_CHECKING:
+    from kuaixintong.status import DeliveryStatus, Lookup
+
+_PAUSES = (0.2, 0.3, *(0.5,) * 10, *(1.0,) * 20)
+_LATER = 3.0
+"""Seconds between looks: most sends are through in a second or two, and what is not may take hours."""
+
+_FINAL = frozenset(state for state in State if state.final)
+
+
+def are_final(statuses: "Sequence[DeliveryStatus]", parts: int) -> bool:
+    """Whether nothing will be sent any more of sends that have so many first-level parts together."""
+    states = {(status.send_id, part.part.split(".")[0]) for status in statuses for part in status.parts}
+    return len(states) >= parts and all(part.state in _FINAL for status in statuses for part in status.parts)
+
+
+def until_final(
+    lookup: "Lookup",
+    send_ids: Collection[str],
+    *,
+    parts: int,
+    tell: "Callable[[list[DeliveryStatus]], None]" = lambda _statuses: None,
+    seconds: float | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> "list[DeliveryStatus]":
+    """Return what became of sends once all their ``parts`` are final, or once ``seconds`` have passed.
+
+    ``tell`` is told at each look. Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
+    """
+    began = monotonic()
+    for pause in chain(_PAUSES, repeat(_LATER)):
+        statuses = [lookup.delivery_status(send_id) for send_id in send_ids]
+        tell(statuses)
+        if are_final(statuses, parts) or (seconds is not None and monotonic() - began + pause > seconds):
+            break
+        sleep(pause)
+    return statuses
