@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from kxt.console.jobs import Jobs
 from kxt.console.simulation import Simulation
 
 _THREADS = 8
@@ -29,6 +30,7 @@ class Desk:
         self._simulation = simulation
         self.name = name
         self.read_only = read_only
+        self.jobs = Jobs()
         self.handsets: dict[str, None] = {}
         """The handsets that somebody has put up, for all open pages."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
@@ -45,10 +47,9 @@ class Desk:
     @property
     def pages(self) -> frozenset[str]:
         """The pages whose part of the library there is."""
-        needed = {"import": "importer", "campaigns": "campaigns", "optouts": "optouts", "account": "account"}
-        return frozenset(
-            {"overview", "send", "attention"} | {page for page, part in needed.items() if self.offers(part)}
-        )
+        needed = {"import": "importer", "optouts": "optouts", "account": "account"}
+        always = {"overview", "send", "campaigns", "attention"}
+        return frozenset(always | {page for page, part in needed.items() if self.offers(part)})
 
     def offers(self, name: str) -> bool:
         """Whether the stack's library has a part of this name."""
@@ -80,4 +81,5 @@ class Desk:
 
     def close(self) -> None:
         """Let go of the threads."""
+        self.jobs.close()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -53,6 +53,7 @@ def campaign_address(t: Words, campaign: str) -> str:
 @contextmanager
 def frame(desk: Desk, t: Words, page: str, path: str, title: str) -> Iterator[None]:
     """Draw a page: what the block draws is its content. ``page`` is its name in the navigation."""
+    ui.colors(primary="#0b5394", positive="#14662f", negative="#a31616", warning="#7a4a00")
     ui.add_css(_LOOK)
     ui.add_body_html(f"<script>{_CLOCK}</script>")
     ui.page_title(f"{title} · kxt")

@@ -4,11 +4,13 @@ import asyncio
 import logging
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from nicegui import ui
+from nicegui import Client, ui
 
 from kuaixintong.core.errors import KuaixintongError
 from kxt.console.desk import Desk, ReadOnly
@@ -18,6 +20,9 @@ from kxt.console.simulation import SimulatorSilent
 
 REFRESH = 2.0
 """Seconds from an answer to the next question, at least."""
+
+CALLS = 10
+"""Calls to AWS that a refresh may take."""
 
 _LONGEST_PAUSE = 30.0
 
@@ -39,6 +44,55 @@ def sentence(t: Words, error: Exception) -> str:
             return t("error.unexpected", kind=type(error).__name__)
 
 
+class Pace:
+    """How much one open page asks AWS: every two seconds as much as ten calls cost, and no more on average.
+
+    What costs more than that is asked less often: its cost is paid off before anything else is asked.
+    """
+
+    def __init__(self) -> None:
+        self._owed = 0
+        self._due: deque[Live] = deque()
+        self._begun = False
+        self.timer = ui.timer(REFRESH, self._tick)
+
+    @classmethod
+    def of_this_page(cls) -> "Pace":
+        """Return the pace of the page that is being drawn."""
+        client = ui.context.client
+        if client not in _paces:
+            _paces[client] = cls()
+        return _paces[client]
+
+    def add(self, live: "Live") -> None:
+        """Ask for this, too."""
+        self._due.append(live)
+
+    async def _tick(self) -> None:
+        if not self._begun:  # a page that opens asks for everything once
+            self._begun = True
+            await asyncio.gather(*(live.refresh() for live in [*self._due]))
+            self._owed = sum(live.cost for live in self._due)
+            return
+        self._owed = max(0, self._owed - CALLS)
+        if self._owed:
+            return
+        now = [live for live in [*self._due] if live.wanted]
+        taken: list[Live] = []
+        for live in now:
+            if taken and self._owed + live.cost > CALLS:
+                break
+            taken.append(live)
+            self._owed += live.cost
+        for live in taken:  # whoever was asked goes to the end of the line
+            self._due.remove(live)
+            self._due.append(live)
+        await asyncio.gather(*(live.refresh() for live in taken))
+
+
+_paces: "WeakKeyDictionary[Client, Pace]" = WeakKeyDictionary()
+
+
 class Live:
     """Shows what ``ask`` returns, which is called in a thread, at most every two seconds.
 
@@ -47,35 +101,46 @@ class Live:
     """
 
     def __init__[A](
-        self, desk: Desk, t: Words, ask: Callable[[], A], show: Callable[[A], object], *, every: float = REFRESH
+        self,
+        desk: Desk,
+        t: Words,
+        ask: Callable[[], A],
+        show: Callable[[A], object],
+        *,
+        calls: int | Callable[[A], int] = 0,
+        every: float = REFRESH,
     ) -> None:
+        """``calls`` is how many calls to AWS an answer takes, ``every`` the seconds until the next is of use."""
         self._desk = desk
         self._t = t
         self._ask: Callable[[], Any] = ask
         self._show: Callable[[Any], object] = show
+        self._calls: Callable[[Any], int] = calls if callable(calls) else lambda _answer: calls
+        self._every = every
         self._last: Any = self
         self._failures = 0
         self._not_before = 0.0
+        self.cost = calls if isinstance(calls, int) else CALLS
         self.note = tag("p", classes="note trouble").props('role="status"')
         self.note.set_visibility(False)
         self.waiting = tag("p", t("page.loading"), classes="quiet")
         self.body = tag("div")
-        self.timer = ui.timer(max(every, REFRESH), self._tick)
+        Pace.of_this_page().add(self)
 
-    async def now(self) -> None:
-        """Ask at once: somebody has just done something."""
-        self._not_before = 0.0
-        await self._tick()
+    @property
+    def wanted(self) -> bool:
+        """Whether it is time to ask again."""
+        return time.monotonic() >= self._not_before
 
-    async def _tick(self) -> None:
-        if time.monotonic() < self._not_before:
-            return
+    async def refresh(self) -> None:
+        """Ask, and show what has changed."""
         try:
             answer = await self._desk.ask(self._ask)
         except Exception as error:  # noqa: BLE001  # whatever it is, the page stays and says so
             self._tell(error)
             return
-        self._failures, self._not_before = 0, 0.0
+        self._failures, self._not_before = 0, time.monotonic() + self._every - 0.5
+        self.cost = self._calls(answer)
         self.waiting.set_visibility(False)
         self.note.set_visibility(False)
         if answer != self._last:

@@ -1,20 +1,23 @@
 """Which page stands at which address, in both languages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from nicegui import app, ui
+from nicegui.language import Language
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from kxt.console.desk import Desk
 from kxt.console.frame import frame, pages_of
 from kxt.console.language import LANGUAGES, Words, preferred
-from kxt.console.pages import handsets, platform
+from kxt.console.pages import account, attention, campaigns, handsets, mobile, overview, platform, send, sends
 
 type Draw = Callable[..., Any]
 
-_CODES = {"en": "en-US", "zh": "zh-CN"}
+_CODES: Mapping[str, Language] = MappingProxyType({"en": "en-US", "zh": "zh-CN"})
 
 
 def build(desk: Desk) -> None:
@@ -28,17 +31,60 @@ def build(desk: Desk) -> None:
     pages = dict(pages_of(desk))
     for language in LANGUAGES:
         t = Words(language)
-        if "overview" not in pages:
+        for name, path in pages.items():
+            if name in _DRAWN:
+                _page(desk, t, name, path, _DRAWN[name])
+        if desk.has_stack:
+            _pages_by_name(desk, t)
+        else:
             _page(desk, t, "handsets", "/", handsets.draw)
-        if desk.simulation:
-            _page(desk, t, "handsets", "/handsets", handsets.draw)
-            _page(desk, t, "platform", "/platform", platform.draw)
+
+
+_DRAWN: Mapping[str, Draw] = {
+    "overview": overview.draw,
+    "campaigns": campaigns.draw,
+    "attention": attention.draw,
+    "account": account.draw,
+    "handsets": handsets.draw,
+    "platform": platform.draw,
+}
 
 
 def _page(desk: Desk, t: Words, name: str, path: str, draw: Draw) -> None:
     """Put up a page without a value in its address."""
 
-    @ui.page(f"/{t.language}{'' if path == '/' else path}", language=_CODES[t.language])  # type: ignore[arg-type]
+    @ui.page(_address(t, path), language=_CODES[t.language])
     def page() -> None:
         with frame(desk, t, name, path, t(f"nav.{name}")):
             draw(desk, t)
+
+
+def _pages_by_name(desk: Desk, t: Words) -> None:
+    """Put up the pages that are about one thing, which stands in their address."""
+
+    @ui.page(_address(t, "/send"), language=_CODES[t.language])
+    def compose(mobile: str = "") -> None:
+        with frame(desk, t, "send", "/send", t("nav.send")):
+            send.draw(desk, t, mobile=mobile)
+
+    @ui.page(_address(t, "/sends/{send_id:path}"), language=_CODES[t.language])
+    def one_send(send_id: str) -> None:
+        with frame(desk, t, "", f"/sends/{quote(send_id, safe='')}", t("sends.title", id=send_id)):
+            sends.draw(desk, t, send_id)
+
+    @ui.page(_address(t, "/mobile/{number}"), language=_CODES[t.language])
+    def one_mobile(number: str) -> None:
+        with frame(desk, t, "", f"/mobile/{quote(number, safe='')}", t("mobile.title", mobile=number)):
+            mobile.draw(desk, t, number)
+
+    if "campaigns" in desk.pages:
+
+        @ui.page(_address(t, "/campaigns/{campaign:path}"), language=_CODES[t.language])
+        def one_campaign(campaign: str) -> None:
+            path = f"/campaigns/{quote(campaign, safe='')}"
+            with frame(desk, t, "", path, t("campaigns.title", campaign=campaign)):
+                campaigns.draw_one(desk, t, campaign)
+
+
+def _address(t: Words, path: str) -> str:
+    return f"/{t.language}{'' if path == '/' else path}"

@@ -1,0 +1,165 @@
+"""A mobile as a conversation: what was sent to it and what became of that, its reports, what it said."""
+
+from functools import partial
+
+from nicegui import ui
+
+from kuaixintong.core.answers import Answered, Conversation, Event, Fact, Reported, Sent
+from kxt.console.desk import Desk
+from kxt.console.elements import badge, empty, link, tag, when
+from kxt.console.frame import address, send_address
+from kxt.console.language import Words
+from kxt.console.live import Keyed, Live, act, confirmed
+
+_HEAD = 5
+"""Newest events that are looked at at every refresh: as many calls as one may take."""
+
+_PAGE = 40
+_PAGE_EVERY = 30.0  # seconds
+
+
+def calls(found: Conversation) -> int:
+    """Return how many calls to AWS a page took: five for the lists, one for the reports of every send."""
+    return 5 + sum(isinstance(each, Sent) and each.token is not None for each in found.events)
+
+
+def key_of(event: Event) -> tuple[str, ...]:
+    """Return what an event is known by while its state changes."""
+    match event:
+        case Sent():
+            return ("sent", event.send_id)
+        case Reported():
+            return ("report", event.token, event.result_code, str(event.success))
+        case Answered():
+            return ("mo", event.smg_recv_date, event.content)
+
+
+def draw(desk: Desk, t: Words, mobile: str) -> None:
+    """Draw the page."""
+    view = _View(desk, t, mobile)
+    view.draw()
+    lookup = desk.reading.lookup
+    with tag("div"):
+        Live(desk, t, partial(lookup.of_mobile, mobile, size=_HEAD), view.show, calls=calls)
+        Live(desk, t, partial(lookup.of_mobile, mobile, size=_PAGE), view.show_page, calls=calls, every=_PAGE_EVERY)
+
+
+class _View:
+    def __init__(self, desk: Desk, t: Words, mobile: str) -> None:
+        self._desk = desk
+        self._t = t
+        self._mobile = mobile
+        self._known: dict[tuple[str, ...], Event] = {}
+        self._facts: tuple[Fact, ...] | None = None
+        self._next: str | None = None
+        self._earlier_shown = False
+
+    def draw(self) -> None:
+        """Draw what stays."""
+        t = self._t
+        self._about = tag("div", classes="row")
+        if not self._desk.read_only:
+            ui.button(t("mobile.write"), on_click=lambda: ui.navigate.to(self._write_address())).props(
+                "no-caps"
+            ).mark("write")
+        self._nothing = empty(t("mobile.empty"))
+        self._nothing.set_visibility(False)
+        self._events = Keyed(partial(_draw_event, t), classes="conversation")
+        self._more = ui.button(t("mobile.earlier"), on_click=self._earlier).props("no-caps outline").mark("earlier")
+        self._more.set_visibility(False)
+
+    def _write_address(self) -> str:
+        return f"{address(self._t, '/send')}?mobile={self._mobile}"
+
+    def show(self, found: Conversation) -> None:
+        """Show newer events and newer states of those that are known."""
+        self._known |= {key_of(event): event for event in found.events}
+        self._nothing.set_visibility(not self._known)
+        self._events.update(
+            (key, self._known[key])
+            for key in sorted(self._known, key=lambda key: self._known[key].at or "", reverse=True)
+        )
+        if found.facts != self._facts:
+            self._facts = found.facts
+            self._draw_facts()
+
+    def show_page(self, found: Conversation) -> None:
+        """Show the newest page of the conversation; what is older is asked for by a person."""
+        self.show(found)
+        if not self._earlier_shown:
+            self._next = found.next
+            self._more.set_visibility(found.next is not None)
+
+    async def _earlier(self) -> None:
+        ask = partial(self._desk.reading.lookup.of_mobile, self._mobile, size=_PAGE, page=self._next)
+        found = await act(self._desk, self._t, ask)
+        if found:
+            self._earlier_shown = True
+            self._next = found.next
+            self._more.set_visibility(found.next is not None)
+            self.show(found)
+
+    def _draw_facts(self) -> None:
+        t = self._t
+        self._about.clear()
+        facts = {fact.what: fact for fact in self._facts or ()}
+        with self._about:
+            if fact := facts.get("invalid"):
+                tag("span", t("mobile.invalid"), classes="badge bad")
+                when(t, _moment(fact))
+            out = facts.get("opt-out")
+            if out and _is_out(out):
+                tag("span", t("mobile.opted-out"), classes="badge warning").mark("opted-out")
+                when(t, _moment(out))
+            if self._desk.offers("optouts") and not self._desk.read_only:
+                self._draw_opt_out(out=bool(out and _is_out(out)))
+
+    def _draw_opt_out(self, *, out: bool) -> None:
+        t, desk, mobile = self._t, self._desk, self._mobile
+
+        async def change() -> None:
+            kind = "in" if out else "out"
+            if await confirmed(t, t(f"mobile.opt-{kind}"), [t(f"mobile.opt-{kind}-what")], t(f"mobile.opt-{kind}")):
+                optouts = desk.acting.optouts
+                await act(desk, t, lambda: (optouts.remove if out else optouts.add)(mobile), done=t("mobile.noted"))
+
+        ui.button(t("mobile.opt-in" if out else "mobile.opt-out"), on_click=change).props("no-caps outline dense")
+
+
+def _is_out(fact: Fact) -> bool:
+    return bool(fact.row.get("opted_out", True))
+
+
+def _moment(fact: Fact) -> str | None:
+    return fact.row.get("at") or fact.row.get("updated_at")
+
+
+def _draw_event(t: Words, event: Event) -> None:
+    match event:
+        case Sent():
+            _draw_sent(t, event)
+        case Reported():
+            with tag("div", classes="entry report"):
+                badge(t, "delivery", "delivered" if event.success else "failed")
+                tag("span", t("mobile.report", code=event.result_code))
+                when(t, event.at)
+        case Answered():
+            with tag("div", classes="bubble theirs"):
+                tag("p", event.content, classes="text")
+                when(t, event.at)
+
+
+def _draw_sent(t: Words, event: Sent) -> None:
+    with tag("div", classes="bubble mine"):
+        tag("p", event.content or t("mobile.no-content"), classes="text")
+        with tag("div", classes="row"):
+            badge(t, "delivery", str(event.delivery))
+            if event.state:
+                badge(t, "state", event.state)
+            if event.category != "notice":
+                tag("span", t.of("category", event.category), classes="badge")
+        if event.reason or event.words:
+            tag("p", event.reason or event.words or "", classes="quiet")
+        with tag("div", classes="row"):
+            when(t, event.at)
+            link(t("mobile.send"), send_address(t, event.send_id))
