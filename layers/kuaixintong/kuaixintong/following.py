@@ -8,8 +8,9 @@ from itertools import batched
 from kuaixintong.core.answers import CampaignCounts, Item, Progress
 from kuaixintong.core.delivery import MobileStatus, Seen, Waiting, statuses, tells, with_mobiles
 from kuaixintong.core.ledger import State
+from kuaixintong.core.rows import campaign_shards
 from kuaixintong.readahead import as_they_come, in_order
-from kuaixintong.stores.listings import SHARDS, Listings
+from kuaixintong.stores.listings import Listings
 from kuaixintong.stores.query import MOST_KEYS
 from kuaixintong.stores.reports import Reports
 
@@ -43,8 +44,8 @@ class Following:
         """Count a campaign's parts by state, all shards side by side."""
         states: Counter[str] = Counter()
         sends = 0
-        shards = [partial(self._counted, campaign, shard) for shard in range(SHARDS)]
-        for more_sends, more_states in as_they_come(shards, threads=SHARDS):
+        shards = [partial(self._counted, shard) for shard in campaign_shards(campaign)]
+        for more_sends, more_states in as_they_come(shards, threads=len(shards)):
             sends += more_sends
             states += more_states
             if progress:
@@ -52,8 +53,8 @@ class Following:
         divided = states.pop(State.SPLIT, 0)
         return CampaignCounts(campaign, sends, dict(states), divided)
 
-    def _counted(self, campaign: str, shard: int) -> Iterator[tuple[int, Counter[str]]]:
-        for page in self._listings.states(campaign, shard):
+    def _counted(self, shard: str) -> Iterator[tuple[int, Counter[str]]]:
+        for page in self._listings.states(shard):
             yield (
                 sum(row["part"]["S"] == "1" for row in page),
                 Counter(row["state"]["S"] for row in page),
@@ -65,8 +66,8 @@ class Following:
         """Yield every mobile of a campaign, shard by shard, oldest first in each."""
         keys = (
             key
-            for shard in range(SHARDS)
-            for key in self._listings.in_order(campaign, shard, at_once=_KEYS_AT_ONCE)
+            for shard in campaign_shards(campaign)
+            for key in self._listings.in_order(shard, at_once=_KEYS_AT_ONCE)
         )
         batches = batched(keys, MOST_KEYS, strict=False)
         rows = (row for batch in in_order(self._rows, batches, threads=2, ahead=4) for row in batch)

@@ -5,8 +5,8 @@ of them: so it costs the same on a table of any size.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import batched, groupby
 from operator import itemgetter
 from typing import Any
@@ -15,8 +15,9 @@ from kuaixintong.core import pages
 from kuaixintong.core.answers import CampaignLine, Item, SendLine
 from kuaixintong.core.ledger import State
 from kuaixintong.core.pages import Page
+from kuaixintong.core.rows import campaign_shards, day_shards
 from kuaixintong.readahead import in_order
-from kuaixintong.stores.listings import SHARDS, Listings
+from kuaixintong.stores.listings import Listings
 
 type Place = tuple[str, ...]
 type Found = tuple[Place, Item]
@@ -30,6 +31,16 @@ _ROWS_AT_ONCE = 25
 """Rows of parts with all their mobiles that are asked for at once: of 10,000 mobiles each, 75 MB for a moment."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """A listing of one subject: its shards, and how one of them is asked for."""
+
+    listing: str
+    subject: str
+    shards: Sequence[str]
+    ask: Callable[..., Iterator[Item]]
+
+
 class Sends:
     """Pages of sends. ``threads`` bounds how many questions are asked at once."""
 
@@ -39,11 +50,12 @@ class Sends:
 
     def of_day(self, day: str, *, size: int, page: str | None) -> Page[SendLine]:
         """Return sends of a Beijing day that belong to no campaign."""
-        return self._page("day", day, size, page, partial(self._listings.of_day, day))
+        return self._page(_Shelf("day", day, day_shards(day), self._listings.of_day), size, page)
 
     def of_campaign(self, campaign: str, *, size: int, page: str | None) -> Page[SendLine]:
         """Return sends of a campaign."""
-        return self._page("campaign", campaign, size, page, partial(self._listings.of_campaign, campaign))
+        shelf = _Shelf("campaign", campaign, campaign_shards(campaign), self._listings.of_campaign)
+        return self._page(shelf, size, page)
 
     def campaigns_of_day(self, day: str, *, size: int, page: str | None) -> Page[CampaignLine]:
         """Return campaigns that were named first on a Beijing day."""
@@ -53,19 +65,18 @@ class Sends:
         found = newest(rows, size + 1, after, _place_of_campaign)
         return _cut("campaigns", day, size, found, [campaign_line(row) for _, row in found[:size]])
 
-    def _page(
-        self, listing: str, subject: str, size: int, page: str | None, ask: Callable[..., Iterator[Item]]
-    ) -> Page[SendLine]:
+    def _page(self, shelf: _Shelf, size: int, page: str | None) -> Page[SendLine]:
         size = pages.sized(size)
-        after = pages.place(page, listing, subject)
+        after = pages.place(page, shelf.listing, shelf.subject)
 
-        def of_shard(shard: int) -> list[Found]:
-            keys = ask(shard, up_to=after[0] if after else None, at_once=size + 1)
+        def of_shard(shard: str) -> list[Found]:
+            keys = shelf.ask(shard, up_to=after[0] if after else None, at_once=size + 1)
             return newest((key for key in keys if key["part"] == "1"), size + 1, after, _place_of_send)
 
-        shards = in_order(of_shard, range(SHARDS), threads=SHARDS, ahead=SHARDS)
-        found = sorted((each for shard in shards for each in shard), key=itemgetter(0), reverse=True)[: size + 1]
-        return _cut(listing, subject, size, found, list(self._lines([key for _, key in found[:size]])))
+        whole = in_order(of_shard, shelf.shards, threads=self._threads, ahead=len(shelf.shards))
+        found = sorted((each for shard in whole for each in shard), key=itemgetter(0), reverse=True)[: size + 1]
+        lines = list(self._lines(key for _, key in found[:size]))
+        return _cut(shelf.listing, shelf.subject, size, found, lines)
 
     def _lines(self, keys: Iterable[Item]) -> Iterator[SendLine]:
         """Yield what the rows of these sends say, in the order of their keys."""

@@ -1,7 +1,7 @@
 """What people ask that is no part's own business: a day, a campaign, a mobile (contract, section 4).
 
-It reads and never writes. Listings are sharded, since no key of an index may take all writes of a kind; a shard is
-a partition key ``<day>#<shard>`` or ``<campaign>#<shard>``, and whoever wants all of it asks all shards.
+It reads and never writes. Listings are sharded, since no key of an index may take all writes of a kind: whoever
+wants all of a day or a campaign asks for every shard.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING
 from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.stores.aws import our_errors
 from kuaixintong.stores.dynamo import Item, from_item, to_item
+from kuaixintong.stores.parts import BY_CAMPAIGN, BY_DAY
 from kuaixintong.stores.query import Sorted, items_of, pages_of, rows_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-SHARDS = 8
-"""Partition keys that a day's or a campaign's listing is spread over."""
-
-BY_DAY = "by-day"
-BY_CAMPAIGN = "by-campaign"
+DAY_SHARD = "day_shard"
+CAMPAIGN_SHARD = "campaign_shard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +49,28 @@ class Listings:
 
     # --- sends --------------------------------------------------------------------------------------------------
 
-    def of_day(self, day: str, shard: int, *, up_to: str | None, at_once: int) -> Iterator[Item]:
+    def of_day(self, shard: str, *, up_to: str | None, at_once: int) -> Iterator[Item]:
         """Yield keys and ``created_at`` of a day's sends without a campaign, in one shard, newest first."""
-        return rows_of(
-            self._client, self._tables.sends, "day_shard", f"{day}#{shard}", index=BY_DAY,
-            sort=Sorted("created_at", up_to=up_to), newest_first=True, at_once=at_once,
-        )  # fmt: skip
+        return self._newest(DAY_SHARD, shard, BY_DAY, up_to, at_once)
 
-    def of_campaign(self, campaign: str, shard: int, *, up_to: str | None, at_once: int) -> Iterator[Item]:
+    def of_campaign(self, shard: str, *, up_to: str | None, at_once: int) -> Iterator[Item]:
         """Yield keys, state and token of a campaign's parts, in one shard, newest first."""
-        return rows_of(
-            self._client, self._tables.sends, "campaign_shard", f"{campaign}#{shard}", index=BY_CAMPAIGN,
-            sort=Sorted("created_at", up_to=up_to), newest_first=True, at_once=at_once,
-        )  # fmt: skip
+        return self._newest(CAMPAIGN_SHARD, shard, BY_CAMPAIGN, up_to, at_once)
 
-    def in_order(self, campaign: str, shard: int, *, at_once: int) -> Iterator[Item]:
+    def in_order(self, shard: str, *, at_once: int) -> Iterator[Item]:
         """Yield keys, state and token of a campaign's parts, in one shard, oldest first."""
-        return rows_of(
-            self._client, self._tables.sends, "campaign_shard", f"{campaign}#{shard}", index=BY_CAMPAIGN,
-            at_once=at_once,
-        )  # fmt: skip
+        return rows_of(self._client, self._tables.sends, CAMPAIGN_SHARD, shard, index=BY_CAMPAIGN, at_once=at_once)
 
-    def states(self, campaign: str, shard: int) -> "Iterator[Sequence[Mapping[str, AttributeValueTypeDef]]]":
+    def states(self, shard: str) -> "Iterator[Sequence[Mapping[str, AttributeValueTypeDef]]]":
         """Yield ``part`` and ``state`` of a campaign's parts, in one shard, in DynamoDB's pages and notation."""
         return pages_of(
-            self._client, self._tables.sends, "campaign_shard", f"{campaign}#{shard}", index=BY_CAMPAIGN,
-            fields=("part", "state"),
+            self._client, self._tables.sends, CAMPAIGN_SHARD, shard, index=BY_CAMPAIGN, fields=("part", "state")
+        )
+
+    def _newest(self, key: str, shard: str, index: str, up_to: str | None, at_once: int) -> Iterator[Item]:
+        return rows_of(
+            self._client, self._tables.sends, key, shard, index=index,
+            sort=Sorted("created_at", up_to=up_to), newest_first=True, at_once=at_once,
         )  # fmt: skip
 
     def rows(self, keys: Sequence[tuple[str, str]], fields: Sequence[str]) -> dict[tuple[str, str], Item]:
