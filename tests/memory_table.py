@@ -18,6 +18,7 @@ from kuaixintong.core.change import Change
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.limits import BATCH_ITEMS, ITEM_BYTES
 from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.query import Sorted
 from kuaixintong.stores.table import Moved, Put, Write
 from tests.template import tables
 
@@ -102,14 +103,18 @@ class MemoryTable:
         index: str | None = None,
         fields: Sequence[str] = (),
         consistent: bool = False,
+        sort: Sorted | None = None,
     ) -> Iterator[Item]:
         """Yield rows in the order of the sort key."""
         hashed, *ranged = self._indexes[index] if index else self._keys
         assert name == hashed
+        assert sort is None or [sort.name] == ranged
         with self._lock:
             found = [
                 row for row in self.rows.values() if row.get(name) == value and all(each in row for each in ranged)
             ]
+        if sort:
+            found = [row for row in found if row[sort.name] in sort]
         found.sort(key=lambda row: [row[each] for each in ranged])
         for row in found:
             yield _copied({each: row[each] for each in fields if each in row} if fields else row)

@@ -11,6 +11,7 @@ from boto3.dynamodb.conditions import Attr
 
 from kuaixintong.core.change import Change
 from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.stores.query import Sorted
 from kuaixintong.stores.table import Moved, Put, Table, Update
 
 type Check = Callable[[Table], None]
@@ -175,6 +176,28 @@ def rows_come_in_the_order_of_the_sort_key_and_of_one_partition(table: Table) ->
     assert rows == [{"part": part} for part in ("1", "1.1", "1.2", "10", "2")]
 
 
+def a_span_narrows_the_sort_key_both_ends_included(table: Table) -> None:
+    for part in ("2", "1", "1.2", "1.1", "10"):
+        table.put(KEY | {"part": part})
+    family = table.query("send_id", "s", sort=Sorted("part", since="1", up_to="1/"), consistent=True)
+    assert [row["part"] for row in family] == ["1", "1.1", "1.2"]
+    for span, parts in (
+        (Sorted("part", since="10"), ["10", "2"]),
+        (Sorted("part", up_to="1.1"), ["1", "1.1"]),
+        (Sorted("part", prefix="1"), ["1", "1.1", "1.2", "10"]),
+        (Sorted("part"), ["1", "1.1", "1.2", "10", "2"]),
+    ):
+        assert [row["part"] for row in table.query("send_id", "s", sort=span)] == parts
+
+
+def a_span_narrows_an_index_with_some_fields_of_it(table: Table) -> None:
+    for part in ("1", "2", "3"):
+        table.put(KEY | {"part": part, "attention": "GAVE_UP", "updated_at": f"2026-11-2{part}"})
+    span = Sorted("updated_at", since="2026-11-22", up_to="2026-11-23")
+    found = table.query("attention", "GAVE_UP", index="by-attention", sort=span, fields=("part",))
+    assert [*found] == [{"part": "2"}, {"part": "3"}]
+
+
 def a_sparse_index_holds_the_rows_that_have_its_keys(table: Table) -> None:
     table.put(ROW | {"token": "376"})
     table.put(KEY | {"part": "2"})
@@ -231,6 +254,8 @@ CHECKS: list[Check] = [
     no_more_than_25_rows_are_put_at_once,
     no_two_rows_of_one_key_are_put_at_once,
     rows_come_in_the_order_of_the_sort_key_and_of_one_partition,
+    a_span_narrows_the_sort_key_both_ends_included,
+    a_span_narrows_an_index_with_some_fields_of_it,
     a_sparse_index_holds_the_rows_that_have_its_keys,
     what_is_handed_out_is_nobodys_to_change,
     a_row_holds_400_kb_and_no_more,

@@ -27,11 +27,20 @@ _TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """A condition on the sort key ``name``: it begins with ``prefix``, or comes no later than ``up_to``."""
+    """A condition on the sort key ``name``: it begins with ``prefix``, or lies between ``since`` and ``up_to``.
+
+    Both ends count, and either may be missing.
+    """
 
     name: str
     prefix: str | None = None
     up_to: str | None = None
+    since: str | None = None
+
+    def __contains__(self, value: str) -> bool:
+        if self.prefix is not None:
+            return value.startswith(self.prefix)
+        return (self.since is None or self.since <= value) and (self.up_to is None or value <= self.up_to)
 
 
 def rows_of(
@@ -148,11 +157,15 @@ def _projection(fields: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 def _narrow(request: "QueryInputTypeDef", sort: Sorted) -> None:
     if sort.prefix is not None:
-        clause, value = "begins_with(#sort, :sort)", sort.prefix
+        clause, values = "begins_with(#sort, :prefix)", {":prefix": sort.prefix}
+    elif sort.since is not None and sort.up_to is not None:
+        clause, values = "#sort BETWEEN :since AND :up_to", {":since": sort.since, ":up_to": sort.up_to}
+    elif sort.since is not None:
+        clause, values = "#sort >= :since", {":since": sort.since}
     elif sort.up_to is not None:
-        clause, value = "#sort <= :sort", sort.up_to
+        clause, values = "#sort <= :up_to", {":up_to": sort.up_to}
     else:
         return
     request["KeyConditionExpression"] = f"{request['KeyConditionExpression']} AND {clause}"
     request["ExpressionAttributeNames"] = {**request["ExpressionAttributeNames"], "#sort": sort.name}
-    request["ExpressionAttributeValues"] = {**request["ExpressionAttributeValues"], ":sort": {"S": value}}
+    request["ExpressionAttributeValues"] = {**request["ExpressionAttributeValues"], **to_item(values)}

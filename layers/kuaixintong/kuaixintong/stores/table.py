@@ -22,7 +22,7 @@ from kuaixintong.core.change import Change
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.aws import our_errors
 from kuaixintong.stores.dynamo import Item, from_item, to_item
-from kuaixintong.stores.query import rows_of
+from kuaixintong.stores.query import Sorted, rows_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -100,10 +100,11 @@ class Table(Protocol):
         index: str | None = None,
         fields: Sequence[str] = (),
         consistent: bool = False,
+        sort: Sorted | None = None,
     ) -> Iterator[Item]:
         """Yield the rows whose partition key ``name`` is ``value``, in the order of the sort key, page by page.
 
-        ``fields`` names the attributes that are wanted; none means all.
+        ``fields`` names the attributes that are wanted; none means all. ``sort`` narrows the sort key.
         """
 
 
@@ -175,9 +176,19 @@ class DynamoTable:
         index: str | None = None,
         fields: Sequence[str] = (),
         consistent: bool = False,
+        sort: Sorted | None = None,
     ) -> Iterator[Item]:
         """Yield the rows whose partition key ``name`` is ``value``, in the order of the sort key, page by page."""
-        return rows_of(self._client, self._name, name, value, index=index, fields=fields, consistent=consistent)
+        return rows_of(
+            self._client,
+            self._name,
+            name,
+            value,
+            index=index,
+            fields=fields,
+            consistent=consistent,
+            sort=sort,
+        )
 
     def _cancelled(self, items: list[dict[str, Any]], token: str) -> set[str]:
         """Write a transaction; return the reasons for which it was cancelled, none if it was not."""
