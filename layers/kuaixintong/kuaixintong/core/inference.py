@@ -118,7 +118,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """All reports of one token: whom they name, and between which moments they were received, each the last time."""
+    """All reports of one token: whom they name, and between which moments they came, each the last time."""
 
     token: str
     mobiles: frozenset[str] = field(repr=False)
@@ -153,8 +153,8 @@ class Verdict(StrEnum):
 def judge(part: Candidate, told: Told, *, noted: bool, others: Iterable[Candidate], now: datetime) -> Verdict:
     """Return whose a token is, as far as ``part`` is concerned.
 
-    ``noted``: a part's row has it. ``others`` are all other parts, in whatever state, that were to go to the mobile
-    which led to the token.
+    ``noted``: a part's row has it. ``others`` are all other parts, in whatever state, that were to go to the
+    mobile which led to the token.
     """
     others = tuple(others)
     if noted or any(other.token == told.token for other in others):
