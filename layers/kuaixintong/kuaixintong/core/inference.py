@@ -83,6 +83,23 @@ class Candidate:
         """A part that Outbound names and whose row is not there: whatever may be true of it counts as true."""
         return cls(send_id, part, State.UNCONFIRMED, asked_at=datetime.min.replace(tzinfo=UTC))
 
+    @classmethod
+    def family(cls, rows: Iterable[Mapping[str, Any]]) -> list[Self]:
+        """Return a first-level part and all that it was divided into, from their rows in order.
+
+        The mobiles of a half that has not come to its end stand in the first-level part's row.
+        """
+        found, divided = [], None
+        for row in rows:
+            divided = row.get("divided", divided)
+            mobiles = row.get("mobiles")
+            if mobiles is None and divided is not None:
+                begin, end = row.get("positions", (0, len(divided)))
+                mobiles = divided[begin:end]
+            unusable = [each["mobile"] for each in row.get("invalid_mobiles", ())]
+            found.append(cls.of(row, asked=mobiles, ever=None if mobiles is None else [*mobiles, *unusable]))
+        return found
+
     @property
     def key(self) -> tuple[str, str]:
         """Send and part."""
@@ -180,9 +197,8 @@ class Inferred:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Somebody else sends on the account: ``words`` say how that is known, ``token`` by which token."""
+    """Somebody else sends on the account: ``words`` say how that is known."""
 
-    token: str
     words: str
 
 
@@ -190,11 +206,11 @@ def conclude(told: Sequence[tuple[Told, Verdict]]) -> Inferred | Rest | None:
     """Return what follows from all tokens under which a part's mobiles were reported; ``None``: nothing."""
     for each, verdict in told:
         if verdict is Verdict.FOREIGN:
-            return Rest(each.token, f"Token {each.token} was reported for {_some(each.mobiles)}; {_TOGETHER}")
+            return Rest(f"Token {each.token} was reported for {_some(each.mobiles)}; {_TOGETHER}")
     its = [each for each, verdict in told if verdict is Verdict.ITS]
     if len(its) > 1:
         tokens = " and ".join(each.token for each in its)
-        return Rest(its[0].token, f"The tokens {tokens} were reported for {_some(its[0].mobiles)}; {_TWO}")
+        return Rest(f"The tokens {tokens} were reported for {_some(its[0].mobiles)}; {_TWO}")
     return Inferred(its[0].token) if its else None
 
 

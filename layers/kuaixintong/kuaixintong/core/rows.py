@@ -178,6 +178,20 @@ class Rows:
         }
         return self._moved(values, now, attention=None, gone=("lease_until", "mobiles"))
 
+    def inferred(self, part: Mapping[str, Any], token: str, *, now: datetime) -> Change:
+        """An acceptance that reports have proven: ``part`` is the row, whose answer was lost.
+
+        When the platform accepted it is not known; no earlier than its request was made.
+        """
+        values = {
+            "state": State.ACCEPTED,
+            "token": token,
+            "inferred": True,
+            "accepted_at": part["asked_at"],
+            "words": f"Its answer was lost; the reports of token {token} prove that it was accepted.",
+        }
+        return self._moved(values, now, attention=None, gone=("code",))
+
     @staticmethod
     def given_up(*, now: datetime) -> Change:
         """The mark of a part whose message goes to the dead-letter queue; the part itself stays as it is.

@@ -155,6 +155,24 @@ class Accounts:
             cid, Change({"sm_balance": sm_balance, "mm_balance": mm_balance, "checked_at": beijing.iso(now)})
         )
 
+    # --- inference ----------------------------------------------------------------------------------------------
+
+    def rest_inference(self, cid: str, until: datetime) -> None:
+        """Let inference rest ``until`` then."""
+        self._change(cid, Change({"inference_rests_until": beijing.iso(until)}))
+
+    def inference_rests_until(self, cid: str) -> datetime | None:
+        """Return until when inference rests, or did."""
+        return _moment(self._table.get({"cid": cid}) or {}, "inference_rests_until")
+
+    def place(self, cid: str) -> Mapping[str, Any]:
+        """Return where inference goes on, or why it rests: in an item of its own, so that the other is small."""
+        return self._table.get({"cid": f"{cid}:inference"}) or {}
+
+    def keep_place(self, cid: str, place: Mapping[str, Any]) -> None:
+        """Write down where inference goes on, or why it rests."""
+        self._table.put({"cid": f"{cid}:inference", **place})
+
     def _attempt(
         self, cid: str, change: Change, condition: ConditionBase, *, ours: tuple[str, str] | None = None
     ) -> bool:

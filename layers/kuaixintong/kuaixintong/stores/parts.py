@@ -6,6 +6,8 @@ The time line of a row, and what each condition guards against::
     advance, claimed    the revision is the one the decision was made on: nobody has moved the row meanwhile
     settle, divide      the claim and the revision are the worker's own: a worker that was given up for dead,
                         and whose part another has taken over, writes nothing
+    conclude            the state and the timestamp are those that were looked at, and no token has been noted:
+                        what is known beside the row of a part that has ended is about this very request
 
 What a row says is decided in ``core``; here it is put, compared and exchanged.
 """
@@ -68,6 +70,11 @@ class Parts:
         """Change a row without moving it, if its state is one of ``states``; else leave it alone."""
         with suppress(Moved):
             self._table.update(_key(send_id, part), change, only_if=Attr("state").is_in(list(states)))
+
+    def conclude(self, row: Mapping[str, Any], change: Change) -> None:
+        """Write what has become known of a part since it ended as ``row`` says. Raises :class:`Moved`."""
+        same = Attr("state").eq(row["state"]) & Attr("timestamp").eq(row["timestamp"])
+        self._table.update(_key(row["send_id"], row["part"]), change, only_if=same & Attr("token").not_exists())
 
     # --- reading ------------------------------------------------------------------------------------------------
 

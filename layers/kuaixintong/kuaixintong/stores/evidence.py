@@ -1,0 +1,76 @@
+"""What the tables know of a part whose answer was lost: reports of its mobiles, and who else may have caused them.
+
+Only what an index holds may be some seconds old; whatever a conclusion rests on is read consistently.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from kuaixintong.core.change import Change
+from kuaixintong.core.ledger import Attention
+from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.parts import BY_ATTENTION, BY_TOKEN, Parts
+from kuaixintong.stores.query import Sorted
+from kuaixintong.stores.reports import BY_MOBILE
+from kuaixintong.stores.table import Moved, Table
+
+_AFTER_HALVES = "/"
+"""The character after a half's ``.``: ``1``, ``1.1`` and ``1.2.1`` stand before ``1/``, and ``10`` behind it."""
+
+
+class Evidence:
+    """Looks up what inference needs, in Sends, Reports and Outbound. ``reads`` counts its queries."""
+
+    def __init__(self, sends: Table, reports: Table, outbound: Table) -> None:
+        self._sends = sends
+        self._reports = reports
+        self._outbound = outbound
+        self.reads = 0
+
+    def unconfirmed(self, since: str) -> Iterator[Item]:
+        """Yield what the listing holds of ``UNCONFIRMED`` parts whose rows were written at ``since`` or later."""
+        return self._asked(
+            self._sends, "attention", Attention.UNCONFIRMED, index=BY_ATTENTION, sort=Sorted("updated_at", since)
+        )
+
+    def needing(self, reasons: Iterable[Attention]) -> Iterator[Item]:
+        """Yield what the listing holds of parts that need attention for one of these reasons."""
+        for reason in reasons:
+            yield from self._asked(self._sends, "attention", reason, index=BY_ATTENTION)
+
+    def family(self, send_id: str, part: str) -> list[Item]:
+        """Return the rows of a first-level part and of all that it was divided into, in order."""
+        span = Sorted("part", part, part + _AFTER_HALVES)
+        return list(self._asked(self._sends, "send_id", send_id, sort=span, consistent=True))
+
+    def noted(self, token: str) -> bool:
+        """Return whether a part's row has this token."""
+        found = self._asked(self._sends, "token", token, index=BY_TOKEN)
+        return next(found, None) is not None
+
+    def tokens_of(self, mobile: str, *, since: str, most: int) -> set[str]:
+        """Return under which tokens a mobile was reported ``since`` then, of its first ``most`` reports."""
+        sort = Sorted("received_at", since)
+        found = self._asked(self._reports, "mobile", mobile, index=BY_MOBILE, sort=sort)
+        return {row["token"] for row in islice(found, most)}
+
+    def reports_of(self, token: str) -> Iterator[Item]:
+        """Yield all reports of a token: whom they name, and when they came."""
+        return self._asked(self._reports, "token", token, fields=("mobile", "received_at"), consistent=True)
+
+    def sends_to(self, mobile: str) -> Iterator[Item]:
+        """Yield which first-level parts were to go to a mobile: ``send_id``, ``part``."""
+        return self._asked(self._outbound, "mobile", mobile, fields=("send_id", "part"), consistent=True)
+
+    def settle(self, row: Mapping[str, Any], change: Change) -> bool:
+        """Write an inferred end, if the row still says what it did; return whether it stands there now."""
+        try:
+            Parts(self._sends).conclude(row, change)
+        except Moved as moved:
+            return bool(moved.standing and moved.standing.get("token") == change.values["token"])
+        return True
+
+    def _asked(self, table: Table, name: str, value: str, **how: Any) -> Iterator[Item]:
+        self.reads += 1
+        return table.query(name, value, **how)
