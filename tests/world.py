@@ -8,7 +8,7 @@ Time stands still until a test moves it, and chance is a constant, so that every
 import json
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,19 +20,23 @@ import boto3
 
 from kuaixintong.admission import Admission
 from kuaixintong.claims import Claims
+from kuaixintong.core import beijing
 from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.messages import Report
 from kuaixintong.core.pace import Lane
 from kuaixintong.core.rows import Rows
 from kuaixintong.errand import Progress, QueueMessage
+from kuaixintong.healing import READS, Healing
 from kuaixintong.slots import Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.dynamo import from_item
+from kuaixintong.stores.evidence import Evidence
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.queue import SendQueue
 from kuaixintong.stores.secrets import CachedSecret
 from kuaixintong.stores.table import DynamoTable, Table
 from kuaixintong.submission import Submitter
-from local.simulator.platform import Platform
+from local.simulator.platform import Message, Platform, reports_of
 from local.simulator.settings import Settings
 from tests.fake_platform import Line
 from tests.gates import Gate, Gates, Incident, Killed, Life, gated
@@ -179,6 +183,39 @@ class World:
             lane=lane,
             clock=clock,
             chance=lambda: 0.5,
+        )
+
+    def new_healing(self, *, gate: Gate | None = None, reads: int = READS) -> Healing:
+        """What looks for acceptances that reports prove, as a new process has it."""
+        gates = (self.gates, gate) if gate else (self.gates,)
+        sends, reports, outbound, account = (
+            gated(self.table(logical), logical, *gates)
+            for logical in ("SendsTable", "ReportsTable", "OutboundTable", "AccountTable")
+        )
+        return Healing(
+            Accounts(account), Evidence(sends, reports, outbound), self.rows(), clock=self._clock, reads=reads
+        )
+
+    def push(self, *messages: Message, mobiles: Collection[str] | None = None) -> None:
+        """Let the platform push the reports of accepted messages, or those of some ``mobiles``, here and now."""
+        stamp = beijing.iso(self.now)
+        for message in messages:
+            for report in reports_of(message, self.platform.settings):
+                if mobiles is None or report.mobile in mobiles:
+                    self.report(str(report.token), report.mobile, report.result_code, received_at=stamp)
+
+    def report(self, token: str, mobile: str, code: str = "0", *, received_at: str | None = None) -> None:
+        """Put a delivery report into the table, as the receiver does."""
+        read = Report(token, mobile, code, success=code == "0")
+        self.table("ReportsTable").put(
+            {
+                "token": token,
+                "outcome": read.outcome,
+                "mobile": mobile,
+                "result_code": code,
+                "success": read.success,
+                "received_at": received_at or beijing.iso(self.now),
+            }
         )
 
     def new_slots(

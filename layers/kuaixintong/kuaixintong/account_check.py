@@ -20,8 +20,9 @@ _PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check has found: the answer, or why there was none, and whether it ended a pause."""
+    """What a check of the account ``cid`` has found: the answer, or why there was none, and if it ended a pause."""
 
+    cid: str
     answer: Answer | None
     paused: Trouble | None
     lifted: bool
@@ -63,13 +64,13 @@ class AccountCheck:
         try:
             answer = self._platform.ask(Login(), credentials, beijing.timestamp(slot.tick))
         except NoAnswer as unanswered:
-            return Checked(None, account.pause_reason, lifted=False, unanswered=unanswered)
+            return Checked(credentials.cid, None, account.pause_reason, lifted=False, unanswered=unanswered)
         if answer.state_code == SUCCESS:
             self._note(credentials.cid, answer, account, asked_at)
         lifted = lifts(account, answer) and self._accounts.clear(
             credentials.cid, credentials.version, asked_at=asked_at
         )
-        return Checked(answer, None if lifted else account.pause_reason, lifted)
+        return Checked(credentials.cid, answer, None if lifted else account.pause_reason, lifted)
 
     def _slot(self, cid: str) -> Slot:
         """Take a slot as any request does; a login counts for the platform's limit, too."""

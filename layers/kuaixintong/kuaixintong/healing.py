@@ -100,8 +100,11 @@ class Healing:
         youngest = beijing.iso(self._clock() - inference.YOUNG)
         for listed in self._evidence.unconfirmed(max(place.get("updated_at", ""), youngest)):
             here = {name: listed[name] for name in ("updated_at", "send_id", "part")}
-            begin = place["position"] if here.items() <= place.items() else 0
-            stopped = self._look_at(listed["send_id"], listed["part"], begin, healed, spent)
+            stopped_here = here.items() <= place.items()
+            if here["updated_at"] == place.get("updated_at") and not stopped_here:
+                continue  # of the same moment as the part where a run stopped, and seen before it
+            begin, place = place["position"] if stopped_here else 0, {}
+            stopped = self._look_at(here["send_id"], here["part"], begin, healed, spent)
             if stopped is not None:
                 return here | {"position": stopped}
             if healed.why:

@@ -183,6 +183,11 @@ class BalanceSettings(Settings):
     connect_timeout: float = field(metadata=_seconds("CONNECT_TIMEOUT_SECONDS"))
     answer_timeout: float = field(metadata=_seconds("ANSWER_TIMEOUT_SECONDS"))
     requests_per_second: float = field(metadata=_not_below_zero("REQUESTS_PER_SECOND"))
+    infer_accepted: bool = field(metadata=_yes_or_no("INFER_ACCEPTED"))
+    sends_table: str = field(metadata=_text("SENDS_TABLE"))
+    reports_table: str = field(metadata=_text("REPORTS_TABLE"))
+    outbound_table: str = field(metadata=_text("OUTBOUND_TABLE"))
+    retention: timedelta = field(metadata=_days("RETENTION_DAYS"))
 
 
 @dataclass(frozen=True, slots=True)

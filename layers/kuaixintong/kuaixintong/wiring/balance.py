@@ -1,13 +1,18 @@
-"""The account check's function: from its settings to an :class:`~kuaixintong.account_check.AccountCheck`."""
+"""The account check's function: from its settings to what asks the platform, and what looks at the tables."""
+
+from datetime import timedelta
 
 from kuaixintong.account_check import AccountCheck
 from kuaixintong.client import PlatformClient
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.pace import Lane
+from kuaixintong.core.rows import Rows
+from kuaixintong.healing import Healing
 from kuaixintong.settings import BalanceSettings
 from kuaixintong.slots import Slots
 from kuaixintong.stores import aws
 from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.evidence import Evidence
 from kuaixintong.stores.secrets import CachedSecret
 from kuaixintong.stores.table import DynamoTable
 from kuaixintong.wiring import now
@@ -35,4 +40,21 @@ def account_check(settings: BalanceSettings) -> AccountCheck:
             requests=settings.requests_per_second,
             skew=skew.seconds,
         ),
+    )
+
+
+def healing(settings: BalanceSettings) -> Healing | None:
+    """Build what looks for acceptances that reports prove; ``None`` where that is switched off."""
+    if not settings.infer_accepted:
+        return None
+    dynamodb = aws.dynamodb(connections=1)
+    return Healing(
+        Accounts(DynamoTable(dynamodb, settings.account_table)),
+        Evidence(
+            DynamoTable(dynamodb, settings.sends_table),
+            DynamoTable(dynamodb, settings.reports_table),
+            DynamoTable(dynamodb, settings.outbound_table),
+        ),
+        Rows(settings.retention, lease=timedelta()),  # nothing is claimed here
+        clock=now,
     )
