@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from kuaixintong.core import beijing
 from kuaixintong.core.errors import TryLater
 from local.simulator.running import RunningSimulator
 from tests.e2e.deployment import Deployment, record
@@ -79,6 +81,19 @@ def a_check(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
     return [{}]
 
 
+def an_acceptance_that_reports_prove(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    """Whatever is read for it, and the write."""
+    send_id, mobile, now = uuid.uuid4().hex, "13900000007", datetime.now(UTC)
+    asked, reported = (beijing.iso(now - timedelta(minutes=minutes)) for minutes in (60, 30))
+    row = {"send_id": send_id, "part": "1", "state": "UNCONFIRMED", "mobiles": [mobile], "unanswered": 1}
+    row |= {"timestamp": "202611251400000000", "asked_at": asked, "attention": "UNCONFIRMED", "updated_at": asked}
+    report = {"token": send_id, "outcome": f"{mobile}#0#1", "mobile": mobile, "received_at": reported}
+    deployment.put("SendsTableName", row)
+    deployment.put("OutboundTableName", {"mobile": mobile, "send_id": send_id, "part": "1"})
+    deployment.put("ReportsTableName", report)
+    return [{}]
+
+
 SENDING: list[Scenario] = [
     a_divided_send_that_comes_twice,
     a_send_that_is_put_off,
@@ -94,7 +109,7 @@ SCENARIOS: dict[str, list[Scenario]] = {
         a_push("mo", '[{"mobile": "13900000005", "content": "x", "smgRecvDate": "2015-01-01 12:00:00"}]'),
         a_push("no type", f"NEW and longer than a record's first chunk {'x' * 5_000}"),
     ],
-    "BalanceFunction": [a_check],
+    "BalanceFunction": [a_check, an_acceptance_that_reports_prove],
 }
 
 

@@ -46,7 +46,7 @@ def batch(clients: Clients, table: str) -> Callable[[], object]:
     [
         ("SenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, {"OutboundTableName"}),
         ("UrgentSenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, {"OutboundTableName"}),
-        ("BalanceRole", {"PlatformSecretArn"}, {"AccountTableName"}, set()),
+        ("BalanceRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, set()),
         ("ReceiverRole", {"PushSecretArn"}, {"QuarantineTableName"}, {"ReportsTableName", "InboundTableName"}),
     ],
 )

@@ -15,6 +15,7 @@ from kuaixintong.core.errors import CredentialsUnusable
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
 from tests.receiving import Context, metrics
+from tests.sending import fails
 from tests.world import CID, PWD, World
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SEND = {"mobiles": ["13708600860"], "content": "周末参加不了培训了"}
 
 
-def check(world: World) -> tuple[dict[str, float], list[dict[str, Any]]]:
+def check(world: World, *, infers: bool = False) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Let the handler check the account; return its metrics and what it logged."""
     secret = CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, max_age=0)
     accounts = Accounts(world.table("AccountTable"))
@@ -31,6 +32,7 @@ def check(world: World) -> tuple[dict[str, float], list[dict[str, Any]]]:
     log = io.StringIO()
     with (
         patch.object(handler, "_check", lambda: account_check),
+        patch.object(handler, "_healing", lambda: world.new_healing() if infers else None),
         patch.object(handler.logger.registered_handler, "stream", log),
         redirect_stdout(log),
     ):
@@ -164,3 +166,69 @@ def test_nothing_secret_is_logged(world: World) -> None:
     [request] = world.line.requests
     log = json.dumps(lines)
     assert [word for word in (PWD, request["pwd"]) if word in log] == []
+
+
+# --- acceptances that reports prove -----------------------------------------------------------------------------
+
+
+def unconfirmed(world: World) -> str:
+    """Let a part be accepted, its answer be lost, its time be over and its report come; return its token."""
+    check(world)
+    body = SEND | {"id": "13708600860-1", "validUntil": "2026-11-23 12:05:00"}
+    world.line.fates.append("lost")
+    world.deliver(body)
+    world.pass_time(minutes=10)
+    world.deliver(body, receive_count=2)
+    world.table("OutboundTable").put({"mobile": "13708600860", "send_id": body["id"], "part": "1"})
+    [message] = world.platform.messages
+    world.push(message)
+    world.pass_time(minutes=15)
+    return str(message.token)
+
+
+def test_a_check_infers_acceptances_that_reports_prove_and_counts_them(world: World) -> None:
+    token = unconfirmed(world)
+    measured, lines = check(world, infers=True)
+    assert (world.row("13708600860-1")["state"], world.row("13708600860-1")["token"]) == ("ACCEPTED", token)
+    assert (measured["PartsInferred"], measured["InferenceResting"]) == (1, 0)
+    assert [line["parts"] for line in lines if line["message"] == "acceptances inferred"] == [["137****0860-1 1"]]
+    measured, lines = check(world, infers=True)
+    assert measured["PartsInferred"] == 0
+    assert [line["message"] for line in lines] == ["login"]
+
+
+def test_where_it_is_switched_off_nothing_is_inferred(world: World) -> None:
+    unconfirmed(world)
+    measured, _ = check(world)
+    assert world.row("13708600860-1")["state"] == "UNCONFIRMED"
+    assert "PartsInferred" not in measured
+
+
+def test_a_check_says_that_inference_rests_as_long_as_it_does(world: World) -> None:
+    token = unconfirmed(world)
+    world.report("777", "13708600860")
+    world.report("777", "13655555555")
+    world.pass_time(minutes=15)
+    measured, lines = check(world, infers=True)
+    assert (measured["PartsInferred"], measured["InferenceResting"]) == (0, 1)
+    [line] = [line for line in lines if line["message"] == "inference rests"]
+    assert (line["level"], "777" in line["why"], token in line["why"]) == ("WARNING", True, False)
+    assert "13655555555" not in json.dumps(lines)
+    measured, lines = check(world, infers=True)
+    assert measured["InferenceResting"] == 1
+    assert [line["message"] for line in lines] == ["login"]
+
+
+def test_a_failed_login_keeps_nothing_from_being_inferred(world: World) -> None:
+    unconfirmed(world)
+    world.line.fates.append("never")
+    assert check(world, infers=True)[0]["PartsInferred"] == 1
+
+
+def test_a_store_that_fails_breaks_the_look_off_and_not_the_check(world: World) -> None:
+    unconfirmed(world)
+    world.happens("ReportsTable.query", fails)
+    measured, lines = check(world, infers=True)
+    assert measured["SmBalance"] == 9_999_999
+    assert "PartsInferred" not in measured
+    assert [line["message"] for line in lines] == ["login", "inference broken off"]

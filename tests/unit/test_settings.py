@@ -53,8 +53,11 @@ BALANCE = {
         "CONNECT_TIMEOUT_SECONDS",
         "ANSWER_TIMEOUT_SECONDS",
         "REQUESTS_PER_SECOND",
+        "SENDS_TABLE",
+        "OUTBOUND_TABLE",
+        "RETENTION_DAYS",
     )
-}
+} | {"REPORTS_TABLE": "reports", "INFER_ACCEPTED": "true"}
 QUEUES = {
     "SEND_QUEUE_URL": "https://queue.example/sends",
     "URGENT_QUEUE_URL": "https://queue.example/urgent",
@@ -109,7 +112,17 @@ def test_the_other_functions_settings_are_what_their_environments_say() -> None:
         "https://queue.example/sends", "https://queue.example/urgent", "https://queue.example/dead"
     )
     assert BalanceSettings.read(BALANCE) == BalanceSettings(
-        "https://platform.example/webservice/http/service", "arn:aws:secretsmanager:…", "account", 3.0, 10.5, 0.0
+        platform_url="https://platform.example/webservice/http/service",
+        platform_secret_arn="arn:aws:secretsmanager:…",
+        account_table="account",
+        connect_timeout=3.0,
+        answer_timeout=10.5,
+        requests_per_second=0.0,
+        infer_accepted=True,
+        sends_table="sends",
+        reports_table="reports",
+        outbound_table="outbound",
+        retention=timedelta(days=180),
     )
 
 

@@ -20,7 +20,7 @@ _PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check of the account ``cid`` has found: the answer, or why there was none, and if it ended a pause."""
+    """What a check of the account ``cid`` found: the answer, or why there was none, and if it ended a pause."""
 
     cid: str
     answer: Answer | None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _COUNTERS = {Trouble.UNREACHABLE: "unanswered", Trouble.TIMESTAMP: "refused_timestamps"}
 _DEAR = ("dear_cost", "dear_since", "dear_until", "dear_times", "dear_probe_until", "dear_probe_by")
+_PLACE = ("updated_at", "send_id", "part", "position", "why")
 _MILLI = 1_000
 
 
@@ -171,7 +172,8 @@ class Accounts:
 
     def keep_place(self, cid: str, place: Mapping[str, Any]) -> None:
         """Write down where inference goes on, or why it rests."""
-        self._table.put({"cid": f"{cid}:inference", **place})
+        gone = tuple(name for name in _PLACE if name not in place)
+        self._change(f"{cid}:inference", Change(place, gone=gone))
 
     def _attempt(
         self, cid: str, change: Change, condition: ConditionBase, *, ours: tuple[str, str] | None = None

@@ -30,9 +30,8 @@ class Evidence:
 
     def unconfirmed(self, since: str) -> Iterator[Item]:
         """Yield what the listing holds of ``UNCONFIRMED`` parts whose rows were written at ``since`` or later."""
-        return self._asked(
-            self._sends, "attention", Attention.UNCONFIRMED, index=BY_ATTENTION, sort=Sorted("updated_at", since)
-        )
+        sort = Sorted("updated_at", since=since)
+        return self._asked(self._sends, "attention", Attention.UNCONFIRMED, index=BY_ATTENTION, sort=sort)
 
     def needing(self, reasons: Iterable[Attention]) -> Iterator[Item]:
         """Yield what the listing holds of parts that need attention for one of these reasons."""
@@ -41,7 +40,7 @@ class Evidence:
 
     def family(self, send_id: str, part: str) -> list[Item]:
         """Return the rows of a first-level part and of all that it was divided into, in order."""
-        span = Sorted("part", part, part + _AFTER_HALVES)
+        span = Sorted("part", since=part, up_to=part + _AFTER_HALVES)
         return list(self._asked(self._sends, "send_id", send_id, sort=span, consistent=True))
 
     def noted(self, token: str) -> bool:
@@ -51,7 +50,7 @@ class Evidence:
 
     def tokens_of(self, mobile: str, *, since: str, most: int) -> set[str]:
         """Return under which tokens a mobile was reported ``since`` then, of its first ``most`` reports."""
-        sort = Sorted("received_at", since)
+        sort = Sorted("received_at", since=since)
         found = self._asked(self._reports, "mobile", mobile, index=BY_MOBILE, sort=sort)
         return {row["token"] for row in islice(found, most)}
 
