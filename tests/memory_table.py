@@ -95,6 +95,12 @@ class MemoryTable:
             found = self.rows.get(self._key(key))
         return _copied(found) if found is not None else None
 
+    def get_all(self, keys: Sequence[Mapping[str, Any]], *, consistent: bool = True) -> list[Item]:
+        """Return the rows that there are."""
+        assert len({self._key(key) for key in keys}) == len(keys) <= 100
+        with self._lock:
+            return [_copied(found) for key in keys if (found := self.rows.get(self._key(key))) is not None]
+
     def query(
         self,
         name: str,
@@ -135,7 +141,8 @@ class MemoryTable:
 
     def _changed(self, place: Key, key: Mapping[str, Any], change: Change) -> Item:
         row = self.rows.get(place) or _kept(key)
-        changed = {**row, **_kept(change.values)}
+        handed_on = {name: row.get(source, change.blank) for name, source in change.handed_on.items()}
+        changed = {**row, **handed_on, **_kept(change.values)}
         for name in change.gone:
             changed.pop(name, None)
         for name, count in change.added.items():

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from functions.receiver import handler
 from kuaixintong.core.credentials import PushCredentials
+from kuaixintong.core.optout_words import Words
 from kuaixintong.intake import Intake
 from kuaixintong.reception import Reception
 from kuaixintong.stores import aws
@@ -19,8 +20,10 @@ from kuaixintong.stores.batch import Writer
 from kuaixintong.stores.dynamo import from_item
 from kuaixintong.stores.holding import Holding
 from kuaixintong.stores.inbound import Inbound
+from kuaixintong.stores.optouts import OptOutRows
 from kuaixintong.stores.reports import Reports
 from kuaixintong.stores.secrets import CachedSecret
+from kuaixintong.stores.table import DynamoTable
 from tests.spec_samples import PUSH_PWD, PUSH_UID
 from tests.template import create_tables
 
@@ -38,6 +41,7 @@ TABLE_KEYS = {
     "ReportsTable": ("token", "outcome"),
     "InboundTable": ("mobile", "message_key"),
     "QuarantineTable": ("digest", "chunk"),
+    "MobilesTable": ("mobile", "what"),
 }
 
 
@@ -123,6 +127,8 @@ class Receiver:
             reports=Reports(self.dynamodb, self.names["ReportsTable"]),
             inbound=Inbound(self.dynamodb, self.names["InboundTable"]),
             quarantine=Holding(self.dynamodb, self.names["QuarantineTable"]),
+            opt_outs=OptOutRows(DynamoTable(self.dynamodb, self.names["MobilesTable"])),
+            words=Words.of(),
             writer=Writer(self.dynamodb, threads=1, backoff=self.backoff),
             retention=RETENTION,
             clock=lambda: self.now,
@@ -163,13 +169,17 @@ class Receiver:
         """All rows of Inbound, in the order of their keys."""
         return self._rows("InboundTable")
 
+    def mobiles(self) -> list[Row]:
+        """All rows of Mobiles, in the order of their keys."""
+        return self._rows("MobilesTable")
+
     def held(self) -> list[Row]:
         """Chunk 0 of every quarantine record, in the order of their digests."""
         return sorted(self.intake.quarantine.heads(), key=lambda row: row["digest"])
 
     def everything(self) -> list[Row]:
         """Every row there is."""
-        return self.reports() + self.mos() + self._rows("QuarantineTable")
+        return self.reports() + self.mos() + self.mobiles() + self._rows("QuarantineTable")
 
     def empty(self) -> None:
         """Forget all rows, and what was sent."""

@@ -72,6 +72,22 @@ def a_removal_of_what_is_not_there_does_nothing(table: Table) -> None:
     assert table.update(KEY, Change(gone=("lease_until",)), answer=True) == STORED
 
 
+def a_value_is_handed_on_as_it_was_before_the_change(table: Table) -> None:
+    table.put(KEY | {"p00": "new", "p01": "old"})
+    on = {"p03": "p02", "p02": "p01", "p01": "p00"}
+    after = table.update(KEY, Change({"p00": "newest"}, handed_on=on, blank="-"), answer=True)
+    assert after == table.get(KEY) == KEY | {"p00": "newest", "p01": "new", "p02": "old", "p03": "-"}
+    back = Change(gone=("p03",), handed_on={"p00": "p01", "p01": "p02"}, blank="-")
+    assert table.update(KEY, back, answer=True) == KEY | {"p00": "new", "p01": "old", "p02": "old"}
+
+
+def many_rows_are_read_at_once(table: Table) -> None:
+    for part in ("1", "2", "3"):
+        table.put(KEY | {"part": part})
+    keys = [KEY | {"part": str(number)} for number in range(2, 102)]
+    assert sorted(row["part"] for row in table.get_all(keys)) == ["2", "3"]
+
+
 CONDITIONS = [
     (Attr("revision").eq(1), True),
     (Attr("revision").eq(2), False),
@@ -245,6 +261,8 @@ CHECKS: list[Check] = [
     an_update_sets_removes_and_counts,
     an_update_without_a_condition_makes_the_row,
     a_removal_of_what_is_not_there_does_nothing,
+    a_value_is_handed_on_as_it_was_before_the_change,
+    many_rows_are_read_at_once,
     conditions_mean_what_dynamodb_means,
     of_two_types_neither_is_more,
     a_transaction_writes_all,

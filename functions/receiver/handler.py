@@ -53,6 +53,9 @@ def lambda_handler(event: dict[str, Any], context: "LambdaContext") -> dict[str,
     logger.info("push taken in", extra=asdict(stored))
     metrics.add_metric("ReportsStored", MetricUnit.Count, stored.reports)
     metrics.add_metric("MosStored", MetricUnit.Count, stored.mos)
+    for name, count in (("OptOuts", stored.opt_outs), ("Resubscribed", stored.resubscribed)):
+        if count:
+            metrics.add_metric(name, MetricUnit.Count, count)
     return _answer(200, "0", "EntriesQuarantined", stored.quarantined)
 
 

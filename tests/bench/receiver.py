@@ -64,6 +64,7 @@ def _account() -> dict[str, str]:
         "REPORTS_TABLE": tables["ReportsTable"],
         "INBOUND_TABLE": tables["InboundTable"],
         "QUARANTINE_TABLE": tables["QuarantineTable"],
+        "MOBILES_TABLE": tables["MobilesTable"],
         "RETENTION_DAYS": "180",
     }
 

@@ -223,6 +223,7 @@ def test_an_operator_releases_with_the_names_of_the_tables_in_the_environment(
     monkeypatch.setenv("REPORTS_TABLE", receiver.names["ReportsTable"])
     monkeypatch.setenv("INBOUND_TABLE", receiver.names["InboundTable"])
     monkeypatch.setenv("QUARANTINE_TABLE", receiver.names["QuarantineTable"])
+    monkeypatch.setenv("MOBILES_TABLE", receiver.names["MobilesTable"])
     monkeypatch.setenv("RETENTION_DAYS", "180")
     receiver.take(push("report", [report(success="ja")]))
     quarantine._intake.cache_clear()

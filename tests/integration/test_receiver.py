@@ -321,6 +321,7 @@ def test_the_handler_finds_its_account_by_its_environment(
         "REPORTS_TABLE": receiver.names["ReportsTable"],
         "INBOUND_TABLE": receiver.names["InboundTable"],
         "QUARANTINE_TABLE": receiver.names["QuarantineTable"],
+        "MOBILES_TABLE": receiver.names["MobilesTable"],
         "RETENTION_DAYS": "1",
     }.items():
         monkeypatch.setenv(name, value)

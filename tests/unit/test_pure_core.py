@@ -18,7 +18,7 @@ PURE = sorted(path.stem for path in CORE.glob("*.py"))
 
 ALLOWED = {
     *("base64", "binascii", "codecs", "collections", "dataclasses", "datetime", "email", "enum"),
-    *("functools", "hashlib", "itertools", "json", "math", "re", "types", "typing"),
+    *("functools", "hashlib", "itertools", "json", "math", "re", "types", "typing", "unicodedata"),
     "urllib.parse",
     "msgspec",
 }

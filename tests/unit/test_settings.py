@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from kuaixintong.core.caps import MOST
 from kuaixintong.core.errors import SettingsMissing
+from kuaixintong.core.optout_words import Words
 from kuaixintong.core.pace import Lane
 from kuaixintong.settings import (
     BalanceSettings,
     IntakeSettings,
+    RailSettings,
     ReceiverSettings,
     RedriveSettings,
     SenderSettings,
@@ -24,6 +27,7 @@ SENDER = {
     "SENDS_TABLE": "sends",
     "OUTBOUND_TABLE": "outbound",
     "CAMPAIGNS_TABLE": "campaigns",
+    "MOBILES_TABLE": "mobiles",
     "ACCOUNT_TABLE": "account",
     "SEND_QUEUE_URL": "https://queue.example/sends",
     "DEAD_LETTER_QUEUE_URL": "https://queue.example/dead",
@@ -36,12 +40,22 @@ SENDER = {
     "REQUESTS_PER_SECOND": "0",
     "CONNECT_TIMEOUT_SECONDS": "3",
     "ANSWER_TIMEOUT_SECONDS": "10.5",
+    "INVALID_FOR_DAYS": "30",
+    "OTP_PER_HOUR": "10",
+    "OTP_PER_DAY": "20",
+    "OTP_VALID_MINUTES": "10",
+    "DAILY_LIMIT": "0",
+    "MARKETING_HOURS": "08:00:00-21:00:00",
+    "ALLOW_LIST_PARAMETER": "",
 }
 RECEIVER = {
     "PUSH_SECRET_ARN": "arn:aws:secretsmanager:…",
     "REPORTS_TABLE": "reports",
     "INBOUND_TABLE": "inbound",
     "QUARANTINE_TABLE": "quarantine",
+    "MOBILES_TABLE": "mobiles",
+    "OPT_OUT_WORDS": "",
+    "RESUBSCRIBE_WORDS": "",
     "RETENTION_DAYS": "180",
 }
 BALANCE = {
@@ -65,6 +79,9 @@ QUEUES = {
 }
 TABLES = {"SENDS_TABLE": "sends", "REPORTS_TABLE": "reports", "INBOUND_TABLE": "inbound"}
 
+MAY_BE_MISSING = {"OPT_OUT_WORDS", "RESUBSCRIBE_WORDS"}
+MAY_BE_EMPTY = MAY_BE_MISSING | {"MARKETING_HOURS", "ALLOW_LIST_PARAMETER"}
+
 STORAGE = {name: value for name, value in RECEIVER.items() if name != "PUSH_SECRET_ARN"}
 
 READERS: list[tuple[Callable[[dict[str, str]], Any], dict[str, str]]] = [
@@ -87,6 +104,7 @@ def test_the_senders_settings_are_what_its_environment_says() -> None:
         sends_table="sends",
         outbound_table="outbound",
         campaigns_table="campaigns",
+        mobiles_table="mobiles",
         account_table="account",
         send_queue_url="https://queue.example/sends",
         dead_letter_queue_url="https://queue.example/dead",
@@ -99,12 +117,13 @@ def test_the_senders_settings_are_what_its_environment_says() -> None:
         requests_per_second=0,
         connect_timeout=3.0,
         answer_timeout=10.5,
+        rails=RailSettings(30, 10, 20, 10, 0, ("08:00:00", "21:00:00"), ""),
     )
     assert SenderSettings.read(SENDER | {"STORE_CONTENT": "false"}).store_content is False
 
 
 def test_the_other_functions_settings_are_what_their_environments_say() -> None:
-    storage = IntakeSettings("reports", "inbound", "quarantine", timedelta(days=180))
+    storage = IntakeSettings("reports", "inbound", "quarantine", "mobiles", Words.of(), timedelta(days=180))
     assert IntakeSettings.read(STORAGE) == storage
     assert ReceiverSettings.read(RECEIVER) == ReceiverSettings("arn:aws:secretsmanager:…", storage)
     assert TableNames.read(TABLES) == TableNames("sends", "reports", "inbound")
@@ -150,7 +169,7 @@ def test_every_missing_name_is_told_at_once(
 ) -> None:
     with pytest.raises(SettingsMissing) as caught:
         read({})
-    for name in environ:
+    for name in environ.keys() - MAY_BE_MISSING:
         assert str(caught.value).count(f"{name} is missing") == 1
 
 
@@ -158,9 +177,26 @@ def test_every_missing_name_is_told_at_once(
 def test_an_empty_variable_is_a_missing_one(
     read: Callable[[dict[str, str]], Any], environ: dict[str, str]
 ) -> None:
-    for name in environ:
+    for name in environ.keys() - MAY_BE_EMPTY:
         with pytest.raises(SettingsMissing, match=f": {name} is missing.$"):
             read(environ | {name: ""})
+
+
+def test_what_may_be_empty_is_none_or_the_layers_own() -> None:
+    rails = SenderSettings.read(SENDER | {"MARKETING_HOURS": "", "ALLOW_LIST_PARAMETER": "a-name"}).rails
+    assert (rails.hours, rails.allow_list_parameter) == (None, "a-name")
+    assert ReceiverSettings.read(RECEIVER).intake.words == Words.of()
+    words = {"OPT_OUT_WORDS": r"\u9000, Stop", "RESUBSCRIBE_WORDS": "GO"}
+    assert ReceiverSettings.read(RECEIVER | words).intake.words == Words(
+        frozenset({"退", "stop"}), frozenset({"go"})
+    )
+
+
+@pytest.mark.parametrize("words", ["T,,R", "T,", "!", "T,\\u3002", "T,?", "\\u003f", "T?"])
+def test_a_word_that_is_none_is_told(words: str) -> None:
+    for name in ("OPT_OUT_WORDS", "RESUBSCRIBE_WORDS"):
+        with pytest.raises(SettingsMissing, match="must be words without"):
+            ReceiverSettings.read(RECEIVER | {name: words})
 
 
 @pytest.mark.parametrize(
@@ -174,6 +210,12 @@ def test_an_empty_variable_is_a_missing_one(
         ("REPEAT_WITHIN_MINUTES", ["0", "-1", "1.5", "long", "999999999999999"], "a whole number above zero"),
         ("REQUESTS_PER_SECOND", ["-0.1", "nan", "inf", "fast"], "a number that is not below zero"),
         ("LANE", ["URGENT", "otp", "urgent "], "urgent or ordinary"),
+        ("INVALID_FOR_DAYS", ["-1", "366", "1.5", "many"], "a whole number from 0 to 365"),
+        ("OTP_PER_HOUR", ["-1", str(MOST + 1)], f"a whole number from 0 to {MOST}"),
+        ("OTP_PER_DAY", ["-1", str(MOST + 1)], f"a whole number from 0 to {MOST}"),
+        ("OTP_VALID_MINUTES", ["-1", "1441"], "a whole number from 0 to 1440"),
+        ("DAILY_LIMIT", ["-1", "1e3", "100000000"], "a whole number from 0 to 99999999"),
+        ("MARKETING_HOURS", ["8-21", "21:00:00-08:00:00", "08:00:00", "08:00:00-24:00:00"], "two times of day"),
         ("STORE_CONTENT", ["yes", "True", "1", "no"], "true or false"),
     ],
 )

@@ -17,6 +17,7 @@ KEYS = {
     "InboundTable": ["mobile S", "message_key S"],
     "AccountTable": ["cid S"],
     "QuarantineTable": ["digest S", "chunk N"],
+    "MobilesTable": ["mobile S", "what S"],
 }
 
 INDEXES = {
@@ -32,12 +33,14 @@ INDEXES = {
     "InboundTable": {"by-day": ["day S", "message_key S"]},
     "AccountTable": {},
     "QuarantineTable": {},
+    "MobilesTable": {},
 }
 
 OUTPUTS = {
     *("PushUrl", "SendQueueUrl", "SendQueueArn", "UrgentQueueUrl", "UrgentQueueArn", "DeadLetterQueueUrl"),
     *("SendsTableName", "ReportsTableName", "InboundTableName", "AccountTableName", "QuarantineTableName"),
     *("OutboundTableName", "CampaignsTableName"),
+    "MobilesTableName",
     *("ReportsStreamArn", "InboundStreamArn", "PlatformSecretArn", "PushSecretArn"),
     *("PlainPushUrl", "SourceAddress", "AlarmTopicArn", "DashboardName"),
 }
@@ -49,9 +52,12 @@ ENVIRONMENT = {
         *("DEAD_LETTER_QUEUE_URL", "RECEIVE_LIMIT", "LEASE_SECONDS", "RETENTION_DAYS", "STORE_CONTENT"),
         *("REPEAT_WITHIN_MINUTES", "LANE", "REQUESTS_PER_SECOND"),
         *("CONNECT_TIMEOUT_SECONDS", "ANSWER_TIMEOUT_SECONDS"),
+        *("MOBILES_TABLE", "INVALID_FOR_DAYS", "OTP_PER_HOUR", "OTP_PER_DAY", "OTP_VALID_MINUTES"),
+        *("DAILY_LIMIT", "MARKETING_HOURS", "ALLOW_LIST_PARAMETER"),
     },
     "ReceiverFunction": {
         *("PUSH_SECRET_ARN", "REPORTS_TABLE", "INBOUND_TABLE", "QUARANTINE_TABLE", "RETENTION_DAYS"),
+        *("MOBILES_TABLE", "OPT_OUT_WORDS", "RESUBSCRIBE_WORDS"),
     },
     "BalanceFunction": {
         *("PLATFORM_URL", "PLATFORM_SECRET_ARN", "ACCOUNT_TABLE"),

@@ -48,6 +48,10 @@ LONGEST = {
     "PlatformUrl": "https://" + "p" * 51 + ".example:8443/service",
     "AlarmEmail": "operations@" + "e" * 230 + ".example",
     "SenderTimeout": "120",
+    "OptOutWords": ",".join([r"\u9000\u8ba2"] * 7 + ["REFUSE"]) + "   ",
+    "ResubscribeWords": ",".join([r"\u8ba2\u9605"] * 7 + ["RETURN"]) + "   ",
+    "AllowList": ",".join(f"{13700000000 + number}" for number in range(333)),
+    "MarketingHours": "08:00:00-21:00:00",
     "OnAws": "true",
     "GradualDeployment": "true",
     "ApiLogRole": "Create",
@@ -178,6 +182,7 @@ MADE_BY = {
     "AWS::SNS::Subscription": "sns Subscribe",
     "AWS::SNS::Topic": "sns CreateTopic",
     "AWS::SNS::TopicPolicy": None,
+    "AWS::SSM::Parameter": "ssm PutParameter",
     "AWS::SQS::Queue": "sqs CreateQueue",
     "AWS::SecretsManager::Secret": "secretsmanager CreateSecret",
 }

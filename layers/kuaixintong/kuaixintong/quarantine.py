@@ -8,7 +8,8 @@
         print(record["digest"], record["reason"])
         release(record["digest"])
 
-The tables are those that ``REPORTS_TABLE``, ``INBOUND_TABLE``, ``QUARANTINE_TABLE`` and ``RETENTION_DAYS`` of the
+The tables are those that ``REPORTS_TABLE``, ``INBOUND_TABLE``, ``QUARANTINE_TABLE``, ``MOBILES_TABLE`` and
+``RETENTION_DAYS`` of the
 environment name. This is an operator's tool: the receiver itself may write to quarantine, not read or delete.
 """
 

@@ -5,14 +5,19 @@ tells everything that is wrong at once.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, Self
 
+from kuaixintong.core.caps import MOST
 from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.core.limits import REPORTS_WITHIN
+from kuaixintong.core.optout_words import Words
 from kuaixintong.core.pace import Lane
+
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
 
 WRITING = 3.0
 """Seconds for the writes around a request: what has to be left of the function's time beside the request's own."""
@@ -87,6 +92,20 @@ def _group(kind: type[Settings]) -> dict[str, _Read]:
     return {"read": kind._of}  # noqa: SLF001  # one convention, one module
 
 
+def _words(out: str, back: str) -> dict[str, _Read]:
+    """The words of two variables, each of which may be empty or missing: the layer's own list."""
+
+    def read(environ: Mapping[str, str], faults: list[str]) -> Words | None:
+        try:
+            return Words.of(environ.get(out, ""), environ.get(back, ""))
+        except ValueError as error:
+            rule = "words without ?, a Chinese character as \\uXXXX"
+            faults.append(f"{out} and {back} must be {rule}, not {error}")
+            return None
+
+    return {"read": read}
+
+
 def _variable(name: str, parse: Callable[[str], object], rule: str) -> dict[str, _Read]:
     """One variable; ``parse`` raises :class:`ValueError` for what breaks the rule. An empty one is missing."""
 
@@ -101,6 +120,42 @@ def _variable(name: str, parse: Callable[[str], object], rule: str) -> dict[str,
         return None
 
     return {"read": read}
+
+
+def _optional(name: str, parse: Callable[[str], object], rule: str) -> dict[str, _Read]:
+    """One variable that may be empty; ``parse`` is given nothing then."""
+
+    def read(environ: Mapping[str, str], faults: list[str]) -> object:
+        try:
+            return parse(environ[name])
+        except KeyError:
+            faults.append(f"{name} is missing")
+        except ValueError:
+            faults.append(f"{name} must be {rule}")
+        return None
+
+    return {"read": read}
+
+
+def _count(name: str, most: int) -> dict[str, _Read]:
+    """A whole number from 0 to ``most``."""
+
+    def parse(text: str) -> int:
+        number = int(text)
+        if not 0 <= number <= most:
+            raise ValueError
+        return number
+
+    return _variable(name, parse, f"a whole number from 0 to {most}")
+
+
+def _window(text: str) -> tuple[str, str] | None:
+    if not text:
+        return None
+    begin, _, end = text.partition("-")
+    if not (_TIME_OF_DAY.fullmatch(begin) and _TIME_OF_DAY.fullmatch(end) and begin < end):
+        raise ValueError
+    return begin, end
 
 
 def _no_less_than_nothing(text: str) -> float:
@@ -127,6 +182,21 @@ def _above_zero[N: (int, float)](kind: Callable[[str], N]) -> Callable[[str], N]
 
 
 @dataclass(frozen=True, slots=True)
+class RailSettings(Settings):
+    """The guard rails; ``allow_list_parameter`` names where the allow-list is, or nothing for everybody."""
+
+    invalid_for_days: int = field(metadata=_count("INVALID_FOR_DAYS", 365))
+    otp_per_hour: int = field(metadata=_count("OTP_PER_HOUR", MOST))
+    otp_per_day: int = field(metadata=_count("OTP_PER_DAY", MOST))
+    otp_valid_minutes: int = field(metadata=_count("OTP_VALID_MINUTES", 1440))
+    daily_limit: int = field(metadata=_count("DAILY_LIMIT", 99_999_999))
+    hours: tuple[str, str] | None = field(
+        metadata=_optional("MARKETING_HOURS", _window, "two times of day, the later second: 08:00:00-21:00:00")
+    )
+    allow_list_parameter: str = field(metadata=_optional("ALLOW_LIST_PARAMETER", str, "a name"))
+
+
+@dataclass(frozen=True, slots=True)
 class SenderSettings(Settings):
     """What the sender needs to know. Times are in seconds."""
 
@@ -135,6 +205,7 @@ class SenderSettings(Settings):
     sends_table: str = field(metadata=_text("SENDS_TABLE"))
     outbound_table: str = field(metadata=_text("OUTBOUND_TABLE"))
     campaigns_table: str = field(metadata=_text("CAMPAIGNS_TABLE"))
+    mobiles_table: str = field(metadata=_text("MOBILES_TABLE"))
     account_table: str = field(metadata=_text("ACCOUNT_TABLE"))
     send_queue_url: str = field(metadata=_text("SEND_QUEUE_URL"))
     dead_letter_queue_url: str = field(metadata=_text("DEAD_LETTER_QUEUE_URL"))
@@ -147,6 +218,7 @@ class SenderSettings(Settings):
     requests_per_second: float = field(metadata=_not_below_zero("REQUESTS_PER_SECOND"))
     connect_timeout: float = field(metadata=_seconds("CONNECT_TIMEOUT_SECONDS"))
     answer_timeout: float = field(metadata=_seconds("ANSWER_TIMEOUT_SECONDS"))
+    rails: RailSettings = field(metadata=_group(RailSettings))
 
     @property
     def longest_request(self) -> float:
@@ -217,6 +289,8 @@ class IntakeSettings(Settings):
     reports_table: str = field(metadata=_text("REPORTS_TABLE"))
     inbound_table: str = field(metadata=_text("INBOUND_TABLE"))
     quarantine_table: str = field(metadata=_text("QUARANTINE_TABLE"))
+    mobiles_table: str = field(metadata=_text("MOBILES_TABLE"))
+    words: Words = field(metadata=_words("OPT_OUT_WORDS", "RESUBSCRIBE_WORDS"))
     retention: timedelta = field(metadata=_days("RETENTION_DAYS"))
 
 

@@ -29,6 +29,16 @@ def timestamp(tick: int) -> str:
     return datetime.fromtimestamp(seconds, BEIJING).strftime("%Y%m%d%H%M%S") + f"{fraction:04d}"
 
 
+def moment(tick: int) -> datetime:
+    """Return the moment of a tick."""
+    return (_EPOCH + tick * _TICK).astimezone(BEIJING)
+
+
+def day_begins(moment_: datetime) -> datetime:
+    """Return when the Beijing day of an aware moment began."""
+    return moment_.astimezone(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def parse(text: str) -> datetime:
     """Read ``yyyy-MM-dd HH:mm:ss`` as Beijing time (spec 3.1, atTime).
 

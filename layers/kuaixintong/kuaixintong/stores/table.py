@@ -32,6 +32,10 @@ _CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)
 """Seconds between tries of a transaction that another write of the same row has cancelled."""
 
 
+_UNPROCESSED_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between tries of a read of many rows that DynamoDB has done in part."""
+
+
 class Moved(Exception):
     """A condition has failed. ``standing`` is the row that made it fail; ``None`` if there is none.
 
@@ -91,6 +95,9 @@ class Table(Protocol):
 
     def get(self, key: Mapping[str, Any], *, consistent: bool = True) -> Item | None:
         """Return the row with this key."""
+
+    def get_all(self, keys: Sequence[Mapping[str, Any]], *, consistent: bool = True) -> list[Item]:
+        """Return the rows that there are of up to 100 keys, no two alike, in any order."""
 
     def query(
         self,
@@ -168,6 +175,26 @@ class DynamoTable:
             found = self._client.get_item(TableName=self._name, Key=to_item(key), ConsistentRead=consistent)
         return from_item(found["Item"]) if "Item" in found else None
 
+    def get_all(self, keys: Sequence[Mapping[str, Any]], *, consistent: bool = True) -> list[Item]:
+        """Return the rows that there are of up to 100 keys, no two alike, in any order.
+
+        What DynamoDB leaves unprocessed is asked for again.
+        """
+        found: list[Item] = []
+        rest: Any = [to_item(key) for key in keys]
+        for pause in (*_UNPROCESSED_PAUSES, None):
+            asked: Any = {self._name: {"Keys": rest, "ConsistentRead": consistent}}
+            with our_errors():
+                reply = self._client.batch_get_item(RequestItems=asked)
+            found += [from_item(each) for each in reply["Responses"].get(self._name, [])]
+            left = reply.get("UnprocessedKeys", {}).get(self._name)
+            rest = left["Keys"] if left else []
+            if not rest:
+                return found
+            if pause is not None:
+                time.sleep(pause)
+        raise StoreUnavailable("DynamoDB BatchGetItem: throttled")
+
     def query(
         self,
         name: str,
@@ -205,9 +232,14 @@ class DynamoTable:
     def _update(self, update: Update) -> dict[str, Any]:
         change = update.change
         setting = {name: value for name, value in change.values.items() if value is not None}
-        names = {f"#{name}": name for name in (*setting, *change.gone, *change.added)}
+        handed = change.handed_on
+        attributes = (*setting, *change.gone, *change.added, *handed, *handed.values())
+        names = {f"#{name}": name for name in attributes}
         clauses = {
-            "SET": [f"#{name} = :{name}" for name in setting],
+            "SET": [
+                *(f"#{name} = if_not_exists(#{source}, :blank_)" for name, source in handed.items()),
+                *(f"#{name} = :{name}" for name in setting),
+            ],
             "REMOVE": [f"#{name}" for name in change.gone],
             "ADD": [f"#{name} :{name}" for name in change.added],
         }
@@ -218,6 +250,7 @@ class DynamoTable:
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(
                 {f":{name}": value for name, value in (setting | {**change.added}).items()}
+                | ({":blank_": change.blank} if handed else {})
             ),
         }
         condition = _condition(update.only_if)

@@ -10,8 +10,10 @@ from kuaixintong.stores import aws
 from kuaixintong.stores.batch import Writer
 from kuaixintong.stores.holding import Holding
 from kuaixintong.stores.inbound import Inbound
+from kuaixintong.stores.optouts import OptOutRows
 from kuaixintong.stores.reports import Reports
 from kuaixintong.stores.secrets import CachedSecret
+from kuaixintong.stores.table import DynamoTable
 from kuaixintong.wiring import now
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ def intake(settings: IntakeSettings, *, threads: int = THREADS, client: "DynamoD
         reports=Reports(dynamodb, settings.reports_table),
         inbound=Inbound(dynamodb, settings.inbound_table),
         quarantine=Holding(dynamodb, settings.quarantine_table),
+        opt_outs=OptOutRows(DynamoTable(dynamodb, settings.mobiles_table)),
+        words=settings.words,
         writer=Writer(dynamodb, threads=threads),
         retention=settings.retention,
         clock=now,
