@@ -147,6 +147,8 @@ class MemoryTable:
             changed.pop(name, None)
         for name, count in change.added.items():
             changed[name] = row.get(name, 0) + count
+        for name, more in change.appended.items():
+            changed[name] = [*row.get(name, ()), *_own(more)]
         return changed
 
 

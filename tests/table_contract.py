@@ -60,6 +60,18 @@ def an_update_sets_removes_and_counts(table: Table) -> None:
     assert after == table.get(KEY) == KEY | {"state": "ACCEPTED", "token": "376", "revision": 2}
 
 
+def an_update_makes_lists_longer_also_one_that_is_not_there(table: Table) -> None:
+    table.put(ROW)
+    change = Change({"state": "ACCEPTED"}, appended={"mobiles": ["1"], "history": [{"event": "X", "code": 0}]})
+    assert table.update(KEY, change, answer=True) == STORED | {
+        "state": "ACCEPTED",
+        "mobiles": ["13700000000", "1"],
+        "history": [{"event": "X", "code": 0}],
+    }
+    after = table.update(KEY, Change(appended={"history": [{"event": "Y"}, ["now", 1, None]]}), answer=True)
+    assert after["history"] == [{"event": "X", "code": 0}, {"event": "Y"}, ["now", 1, None]]
+
+
 def an_update_without_a_condition_makes_the_row(table: Table) -> None:
     assert table.update(KEY, Change({"state": "X"}, added={"revision": 5}), answer=True) == KEY | {
         "state": "X",
@@ -259,6 +271,7 @@ CHECKS: list[Check] = [
     an_update_whose_condition_fails_tells_what_stands_there,
     an_update_that_expects_a_row_finds_none,
     an_update_sets_removes_and_counts,
+    an_update_makes_lists_longer_also_one_that_is_not_there,
     an_update_without_a_condition_makes_the_row,
     a_removal_of_what_is_not_there_does_nothing,
     a_value_is_handed_on_as_it_was_before_the_change,

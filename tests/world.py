@@ -9,6 +9,7 @@ import json
 import uuid
 from collections import deque
 from collections.abc import Callable, Collection
+from concurrent.futures import Executor, Future
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,8 +30,10 @@ from kuaixintong.errand import Progress, QueueMessage
 from kuaixintong.healing import READS, Healing
 from kuaixintong.slots import Slots
 from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.campaigns import Campaigns
 from kuaixintong.stores.dynamo import from_item
 from kuaixintong.stores.evidence import Evidence
+from kuaixintong.stores.outbound import Outbound
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.queue import SendQueue
 from kuaixintong.stores.secrets import CachedSecret
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 CID, UID, PWD = "12345678", "test", "secret"
 SECRET = {"cid": CID, "uid": UID, "pwd": PWD}
 LEASE = timedelta(seconds=90)
+RETENTION = timedelta(days=180)
 PROBE_LEASE = timedelta(seconds=20)
 START = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
@@ -80,6 +84,18 @@ class PaperSecrets:
     def put_secret_value(self, SecretId: str, SecretString: str) -> None:  # noqa: N803
         """Add a version."""
         self._texts = (*self._texts, SecretString)
+
+
+class AtOnce(Executor):
+    """A pool without threads: what is submitted is done, so that every run is the same run."""
+
+    def submit[**P, R](self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        done = Future[R]()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  # whoever asks for the result has to see it
+            done.set_exception(error)
+        return done
 
 
 @dataclass(frozen=True)
@@ -175,6 +191,13 @@ class World:
         slots = self.new_slots(accounts, lane, clock=clock, sleep=gated(_Bed(self), "bed", *gates).sleep)
         return Submitter(
             claims=Claims(Parts(gated(self.table("SendsTable"), "SendsTable", *gates)), self.rows()),
+            outbound=Outbound(
+                gated(self.table("OutboundTable"), "OutboundTable", *gates),
+                RETENTION,
+                AtOnce(),
+                monotonic=self._seconds,
+            ),
+            campaigns=Campaigns(gated(self.table("CampaignsTable"), "CampaignsTable", *gates), RETENTION),
             admission=Admission(accounts, secret, slots, probe_lease=probe_lease),
             platform=gated(platform or self.line, "platform", *gates),
             queue=self.queue,
@@ -238,7 +261,7 @@ class World:
 
     def rows(self) -> Rows:
         """How this world's rows are written."""
-        return Rows(timedelta(days=180), self.lease, self.store_content, self.repeat_within)
+        return Rows(RETENTION, self.lease, self.store_content, self.repeat_within)
 
     def happens(self, calls: str, act: Callable[[int], object], *, after: bool = False) -> Incident:
         """Let ``act`` happen at every call like ``SendsTable.update`` of every process; it may raise."""
@@ -303,6 +326,10 @@ class World:
     def all_rows(self) -> list[dict[str, Any]]:
         """Every row of Sends, by send and part."""
         return sorted(self._scan("SendsTable"), key=lambda row: (row["send_id"], row["part"]))
+
+    def outbound(self) -> list[tuple[str, str, str]]:
+        """Who is sent to, by all rows of Outbound: mobile, send and part."""
+        return sorted((row["mobile"], row["send_id"], row["part"]) for row in self._scan("OutboundTable"))
 
     def _scan(self, logical: str) -> list[dict[str, Any]]:
         return [dict(row) for row in self.memory[logical].rows.values()] if logical in self.memory else []

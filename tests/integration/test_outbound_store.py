@@ -1,4 +1,4 @@
-"""Who is sent to: batches on threads of their own, whatever DynamoDB leaves undone, and the same rows each time."""
+"""Who is sent to: batches on threads of their own, what DynamoDB leaves undone, and the same rows each time."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence

@@ -108,11 +108,9 @@ def test_after_its_own_split_a_worker_claims_no_half_with_a_write_that_has_to_fa
     writes = {name: world.happens(f"SendsTable.{name}", lambda _: None) for name in ("put", "update", "transact")}
     world.deliver({"mobiles": mobiles, "content": "x"})
     requests = len(world.line.requests)
-    assert writes["put"].count == 1, "the first claim, which creates the part"
+    assert writes["put"].count == 1, "the noting, which creates the part"
     assert writes["transact"].count == (requests - 1) // 2, "a division each"
-    assert writes["update"].count == (requests - 1) + (requests + 1) // 2, (
-        "a claim each, and a result where no split"
-    )
+    assert writes["update"].count == requests + (requests + 1) // 2, "a claim each, and a result where no split"
 
 
 def test_a_half_is_written_without_its_mobiles_until_it_comes_to_its_end(world: World) -> None:

@@ -61,7 +61,7 @@ def test_a_result_that_comes_after_the_lease_is_not_written_over_another_workers
 
 def test_a_big_send_stops_in_time_and_goes_on_where_it_stood(world: World, line: Line) -> None:
     message = QueueMessage("m-1", "receipt", json.dumps(BODY | {"mobiles": MORE_THAN_ONE_PART}), 1)
-    left = iter([60.0, 60.0])  # looked at before and after a ticket is taken: one request fits
+    left = iter([60.0] * 3)  # looked at before, for Outbound, and after a ticket is taken: one request fits
     delivery = world.sender.take(message, lambda: next(left, 0.5))
     assert delivery.again
     assert delivery.again.why == "out of time"

@@ -1,12 +1,13 @@
 """What a part's row says after each decision, attribute by attribute."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from kuaixintong.core import sends
+from kuaixintong.core import events, sends
 from kuaixintong.core.change import Change
 from kuaixintong.core.ledger import (
     ADVICE,
@@ -39,6 +40,10 @@ MOBILES = ["13700000001", "13700000002", "13700000003"]
 DATED = {"updated_at": STAMP, "expires_at": EXPIRES}
 BORN = {"revision": 1, "created_at": STAMP, **DATED}
 SUBMIT = Submit("T1", uses=2, unanswered=2, attempts=3)
+
+
+def told(event: str, **more: Any) -> dict[str, Any]:
+    return {"time": STAMP, "event": event, **more}
 
 
 def send_of(**changes: Any) -> Send:
@@ -83,6 +88,7 @@ def test_a_noted_part_says_all_that_its_send_says_of_it() -> None:
         "valid_until": "2026-11-25 12:00:00",
         "category": "marketing",
         "campaign": "autumn",
+        "history": [told("WAITING")],
         "campaign_shard": "autumn#4",
         "fingerprint": send.fingerprint,
         **BORN,
@@ -120,7 +126,7 @@ def test_listings_are_spread_over_eight_keys_each_by_the_sends_id() -> None:
 
 
 def test_a_refused_body_is_in_no_listing_and_the_mended_one_is() -> None:
-    refused = ROWS.refused("m-1", "{}", "One.", digest_of("{}"), now=NOW)
+    refused = ROWS.refused("m-1", "{}", "One.", digest_of("{}"), by="m-1", now=NOW)
     assert refused.keys().isdisjoint({"day_shard", "campaign_shard"})
     mended = taking_over(ROWS.noted(SEND, WHOLE, now=NOW), Standing.of(refused))
     assert mended["day_shard"] == "2026-11-23#4"
@@ -248,6 +254,7 @@ def test_a_claim_writes_down_who_is_asked_with_what_and_until_when_it_holds() ->
         },
         gone=("attention", "advice"),
         added={"revision": 1},
+        appended={"history": [told("SUBMITTING", timestamp="T1")]},
     )
 
 
@@ -259,8 +266,9 @@ def test_a_first_request_is_asked_now_and_nobody_is_written_down_who_is_not_know
 
 def test_a_new_parts_row_is_born_with_its_claim() -> None:
     change = ROWS.taken(Submit("T1", 1, 1, 1), claim="A", asked=None, now=NOW)
-    row = ROWS.born_moved(SEND, WHOLE, Change({**change.values, "code": None}), now=NOW)
-    assert row == ROWS.noted(SEND, WHOLE, now=NOW) | dict(change.values)
+    row = ROWS.born_moved(SEND, WHOLE, replace(change, values={**change.values, "code": None}), now=NOW)
+    assert row == ROWS.noted(SEND, WHOLE, now=NOW) | dict(change.values) | dict(change.appended)
+    assert row["history"] == [told("SUBMITTING", timestamp="T1")]
     assert "code" not in row
 
 
@@ -271,6 +279,7 @@ def test_a_part_that_lapses_says_why_and_frees_its_lease() -> None:
         {"state": "EXPIRED", "words": "validUntil 2026-11-23 12:00:00 has passed.", "claim": "A", **DATED},
         gone=("lease_until", "attention", "advice"),
         added={"revision": 1},
+        appended={"history": [told("EXPIRED", words="validUntil 2026-11-23 12:00:00 has passed.")]},
     )
 
 
@@ -290,6 +299,7 @@ def test_a_part_that_lapses_in_doubt_asks_for_a_person() -> None:
         },
         gone=("lease_until",),
         added={"revision": 1},
+        appended={"history": [told("UNCONFIRMED", words="The user has changed.")]},
     )
 
 
@@ -311,6 +321,7 @@ def test_an_acceptance_leaves_its_token_fee_and_moment() -> None:
         },
         gone=("lease_until", "attention", "advice"),
         added={"revision": 1},
+        appended={"history": [told("ACCEPTED", code=0)]},
     )
 
 
@@ -334,6 +345,7 @@ def test_no_answer_leaves_words_of_why_and_no_code_of_an_earlier_one() -> None:
         {"state": "SUBMITTING", "uses": 2, "unanswered": 2, "words": "timed out", **DATED},
         gone=("lease_until", "code", "attention", "advice"),
         added={"revision": 1},
+        appended={"history": [told("SUBMITTING", words="timed out")]},
     )
     assert settled(None).values["words"] is None
 
@@ -378,13 +390,65 @@ def test_a_part_that_is_divided_keeps_its_mobiles_for_its_halves_if_it_is_none_i
         },
         gone=("lease_until", "mobiles", "attention", "advice"),
         added={"revision": 1},
+        appended={"history": [told("SPLIT", code=310, words="包含无效号码")]},
     )
     assert ROWS.divided(SECOND, SUBMIT, outcome, now=NOW).values["divided"] is None
 
 
 def test_a_part_that_is_given_up_or_waits_says_so_and_is_not_moved() -> None:
     assert ROWS.given_up(now=NOW) == Change(
-        {"attention": "GAVE_UP", "advice": ADVICE[Attention.GAVE_UP], "updated_at": STAMP}
+        {"attention": "GAVE_UP", "advice": ADVICE[Attention.GAVE_UP], "updated_at": STAMP},
+        appended={"history": [told("GAVE_UP")]},
     )
     assert ROWS.told("too dear", now=NOW) == Change({"words": "too dear", "updated_at": STAMP})
     assert Change({}) == Change({}, gone=(), added={})
+
+
+# --- who is sent to, and what has happened ----------------------------------------------------------------------
+
+
+def test_a_claim_says_that_who_is_sent_to_is_written_down_if_it_is() -> None:
+    claimed = ROWS.taken(SUBMIT, claim="A", asked=None, now=NOW, outbound=True)
+    assert claimed.values["outbound"] is True
+    assert "outbound" not in ROWS.taken(SUBMIT, claim="A", asked=None, now=NOW).values
+    assert ROWS.told_outbound(now=NOW) == Change({"outbound": True, "updated_at": STAMP})
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [(0, False), (300, False), (1, True), (None, True)])
+def test_a_result_says_so_too_if_the_part_goes_on(code: int | None, goes_on: bool) -> None:
+    outcome = Outcome(None if code is None else Answer(code, token="376"), True, 3)
+    for outbound in (True, False):
+        change = ROWS.settled(WHOLE, SUBMIT, rule_for(outcome), outcome, now=NOW, outbound=outbound)
+        assert ("outbound" in change.values) == (goes_on and outbound)
+
+
+def histories_of(claims: int) -> list[list[dict[str, Any]]]:
+    """How a row's history grows with so many requests, each answered with 1."""
+    row: dict[str, Any] = {"state": "WAITING", "fingerprint": "f", "revision": 1}
+    seen = []
+    for number in range(claims):
+        taken = ROWS.taken(
+            Submit(f"T{number}", 1, 1, number), claim="A", asked=None, now=NOW, history=Standing.of(row).history
+        )
+        answered = settled(Answer(1, "later"))
+        for change in (taken, answered):
+            row |= change.values
+            row["history"] = [*row.get("history", ()), *change.appended.get("history", ())]
+            seen.append(row["history"])
+    return seen
+
+
+def test_a_row_keeps_its_last_20_events() -> None:
+    histories = histories_of(15)
+    assert max(map(len, histories)) == 20
+    assert histories[-1] == [
+        each
+        for number in range(5, 15)
+        for each in (told("SUBMITTING", timestamp=f"T{number}"), told("WAITING", code=1, words="later"))
+    ]
+
+
+def test_an_events_words_are_120_characters_at_the_most_and_none_where_all_is_well() -> None:
+    assert events.event("X", {"code": 1, "words": "长" * 200}, now=NOW)["words"] == "长" * 120
+    assert events.event("X", {"code": 0, "words": "操作成功"}, now=NOW) == told("X", code=0)
+    assert events.event(State.WAITING, {"words": ""}, now=NOW) == told("WAITING")

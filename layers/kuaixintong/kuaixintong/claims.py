@@ -46,6 +46,8 @@ class Claimed:
     submit: Submit
     claim: str
     revision: int
+    outbound: bool = False
+    """Whether who is sent to stands in Outbound."""
 
 
 class Claims:
@@ -114,7 +116,9 @@ class Claims:
             except Moved as moved:
                 standing = _standing(moved)
                 continue
-            return step if isinstance(step, Lapse) else Claimed(step, bid.claim, revision)
+            if isinstance(step, Lapse):
+                return step
+            return Claimed(step, bid.claim, revision, bid.outbound or bool(standing and standing.outbound))
         return Busy(now)
 
     def _advance(
@@ -124,7 +128,10 @@ class Claims:
         if isinstance(step, Lapse):
             change = self._rows.lapsed(send, part, step, claim=bid.claim, now=now)
         else:
-            change = self._rows.taken(step, claim=bid.claim, asked=bid.asked, now=now)
+            told = standing.history if standing and not standing.no_send else ()
+            change = self._rows.taken(
+                step, claim=bid.claim, asked=bid.asked, now=now, outbound=bid.outbound, history=told
+            )
         if standing is None:
             self._parts.create(self._rows.born_moved(send, part, change, now=now))
             return 1
@@ -141,7 +148,8 @@ class Claims:
         self, send: Send, part: Part, claimed: Claimed, rule: Rule, outcome: Outcome, *, now: datetime
     ) -> None:
         """Write down what came back. Raises :class:`ClaimLost` if the part is no longer this worker's."""
-        self._write_ours(send, part, claimed, self._rows.settled(part, claimed.submit, rule, outcome, now=now))
+        change = self._rows.settled(part, claimed.submit, rule, outcome, now=now, outbound=claimed.outbound)
+        self._write_ours(send, part, claimed, change)
 
     def withdraw(self, send: Send, part: Part, claimed: Claimed, *, now: datetime) -> Lapse | None:
         """End a part whose time has passed since it was claimed: its request never goes out. ``None``: it may go.
@@ -183,6 +191,11 @@ class Claims:
     def tell(self, send: Send, part: Part, words: str, *, now: datetime) -> None:
         """Let a part's row say what it waits for, if it waits."""
         change = self._rows.told(words, now=now)
+        self._parts.mark(send.send_id, part.name, change, states=[State.WAITING])
+
+    def tell_outbound(self, send: Send, part: Part, *, now: datetime) -> None:
+        """Let a part's row say that who is sent to has been written down, if it is not asked for yet."""
+        change = self._rows.told_outbound(now=now)
         self._parts.mark(send.send_id, part.name, change, states=[State.WAITING])
 
     def known(self, send_id: str) -> dict[str, Standing]:
@@ -240,7 +253,7 @@ def _claimed_before(row: Standing) -> Claimed | Finished:
     submit = Submit(
         row.timestamp or "", row.uses, row.unanswered, row.attempts, row.asked_at, with_at_time=row.with_at_time
     )
-    return Claimed(submit, row.claim or "", row.revision)
+    return Claimed(submit, row.claim or "", row.revision, row.outbound)
 
 
 def _standing(moved: Moved) -> Standing:

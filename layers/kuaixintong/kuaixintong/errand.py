@@ -14,6 +14,8 @@ from kuaixintong.core.lanes import Lane
 from kuaixintong.core.ledger import Attention, Standing, State
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.platform import Platform
+from kuaixintong.stores.campaigns import Campaign, Campaigns
+from kuaixintong.stores.outbound import Outbound
 from kuaixintong.stores.queue import SendQueue
 
 
@@ -88,6 +90,8 @@ class Desk:
     """
 
     claims: Claims
+    outbound: Outbound
+    campaigns: Campaigns
     admission: Admission
     platform: Platform
     queue: SendQueue
@@ -96,6 +100,10 @@ class Desk:
     lane: Lane = Lane.ORDINARY
     clock: Callable[[], datetime]
     chance: Callable[[], float]
+
+
+_LEAST_FOR_OUTBOUND = 1.0
+"""Seconds for writing down who is sent to, of those that are kept for the writes around a request."""
 
 
 class IdTaken(Exception):
@@ -151,7 +159,18 @@ class Errand:
         if isinstance(standing, Conflict):
             raise IdTaken
         self.seen[part.name] = standing or Standing(State.WAITING, self.send.fingerprint, revision=1)
+        if self.send.campaign:
+            self.desk.campaigns.make_sure(self.send.campaign, now=self.now())
         return standing
+
+    def campaign(self) -> Campaign | None:
+        """Return the send's campaign as it is now, if it has one and somebody has named it."""
+        return self.desk.campaigns.get(self.send.campaign) if self.send.campaign else None
+
+    def announce(self, part: Part) -> None:
+        """Write down who a part goes to, before it is asked for. Raises :class:`StoreUnavailable`."""
+        seconds = max(self.spare(), _LEAST_FOR_OUTBOUND)
+        self.desk.outbound.put(self.send.send_id, part.name, part.mobiles, now=self.now(), seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)

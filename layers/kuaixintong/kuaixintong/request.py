@@ -16,11 +16,13 @@ from kuaixintong.core.codes import SUCCESS, Actor, Trouble
 from kuaixintong.core.cost import cost
 from kuaixintong.core.errors import KuaixintongError, NoAnswer, TryLater
 from kuaixintong.core.ledger import Addressee, Bid, Busy, Finished, Lapse, Outcome, Rule, State, Then
+from kuaixintong.core.limits import BATCH_ITEMS
 from kuaixintong.core.messages import SendSm
 from kuaixintong.core.schedule import SOON
 from kuaixintong.core.sends import Part
 from kuaixintong.errand import Again, Errand, IdTaken
 from kuaixintong.slots import Held
+from kuaixintong.stores.campaigns import Campaign
 
 _TRIES_AT_ONCE = 3
 """Requests for one part in one go: the first, and again where the secret has just changed."""
@@ -37,9 +39,18 @@ class PartRequest:
         self._desk = errand.desk
         self._send = errand.send
         self._part = part
+        self._ahead = False
+        """Whether who is sent to has been written down ahead of the claim, and the row does not say so yet."""
 
     def bring(self) -> State | Again:
         """Bring the part as far as it goes now."""
+        try:
+            return self._bring()
+        finally:
+            if self._ahead:
+                self._desk.claims.tell_outbound(self._send, self._part, now=self._errand.now())
+
+    def _bring(self) -> State | Again:
         tries = Counter[Then]()
         while tries[Then.AT_ONCE] < _TRIES_AT_ONCE and tries[Then.IN_ITS_TURN] < _TURNS:
             step = self._try()
@@ -56,6 +67,8 @@ class PartRequest:
             return end
         if (spare := self._errand.spare()) < 0:
             return Again(SOON, "out of time")
+        if end := self._announce_ahead():
+            return end
         try:
             ticket = self._desk.admission.enter(
                 cost=cost(self._part.mobiles, self._send.content), seconds=self._errand.patience(spare)
@@ -74,6 +87,24 @@ class PartRequest:
             return None
         # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is busy.
         return self._not_ours(self._claim(Bid(_new_claim()), now))
+
+    def _announce_ahead(self) -> State | Again | None:
+        """Write down who a large part goes to before its slot is asked for: it would be missed for that.
+
+        It is noted first, for that shows whether the id is taken.
+        """
+        if self._ahead or self._part.is_half or len(self._part.mobiles) <= BATCH_ITEMS:
+            return None
+        name = self._part.name
+        if name not in self._errand.seen:
+            self._errand.note(self._part)
+        seen = self._errand.seen[name]
+        if seen.state.final:
+            return self._not_ours(Finished(seen.state))
+        if not seen.outbound:
+            self._errand.announce(self._part)
+            self._ahead = True
+        return None
 
     def _wait(self, held: Held) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
@@ -101,11 +132,14 @@ class PartRequest:
         trouble: Trouble | None = None
         admission = self._desk.admission
         try:
+            campaign = self._errand.campaign()
             claimed = self._claim(self._bid(ticket), self._errand.now())
             if not isinstance(claimed, Claimed):
                 return self._not_ours(claimed)
+            self._ahead = False
             if end := self._overdue(claimed):
                 return end
+            claimed = self._announced(claimed, campaign)
             if not self._at_slot(claimed, ticket):
                 return self._put_back(claimed, "All slots of the account's pace were taken.")
             if end := self._overdue(claimed):
@@ -129,7 +163,24 @@ class PartRequest:
             fresh=ticket.timestamp,
             asked=Addressee(who.cid, who.uid, self._desk.platform.address),
             at_time_to_come=schedule.still_to_come(self._send.at_time, now=self._errand.now()),
+            outbound=self._ahead,
         )
+
+    def _announced(self, claimed: Claimed, campaign: Campaign | None) -> Claimed:
+        """See to it that its campaign and who it goes to are written down before a part is asked for.
+
+        A half's mobiles are those of its first-level part, which has been asked for.
+        """
+        try:
+            if self._send.campaign and campaign is None:
+                self._desk.campaigns.name(self._send.campaign, now=self._errand.now())
+            if claimed.outbound or self._part.is_half:
+                return claimed
+            self._errand.announce(self._part)
+        except KuaixintongError:
+            self._put_back(claimed, "Who is sent to could not be written down.")
+            raise
+        return replace(claimed, outbound=True)
 
     def _overdue(self, claimed: Claimed) -> State | Again | None:
         """End a part whose time has passed since it was looked at: a claim, or a slot, can take its own."""

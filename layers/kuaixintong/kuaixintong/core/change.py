@@ -1,6 +1,6 @@
 """What a write changes of a row, as a value: decided in the core, carried out by a store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ class Change:
 
     ``handed_on`` names for an attribute the one whose value it takes, as that was before the change; where there
     was none, it takes ``blank``.
+    ``appended`` goes to the end of lists, which need not be there yet.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -18,3 +19,4 @@ class Change:
     added: Mapping[str, int] = field(default_factory=dict)
     handed_on: Mapping[str, str] = field(default_factory=dict)
     blank: str = ""
+    appended: Mapping[str, Sequence[Any]] = field(default_factory=dict)

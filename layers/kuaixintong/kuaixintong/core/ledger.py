@@ -14,7 +14,7 @@ Nothing here knows DynamoDB, HTTP or the clock. The life of a row::
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any, Self
@@ -97,7 +97,8 @@ class Standing:
     answer; ``asked`` is who was asked with it, ``asked_at`` when for the first time, and ``with_at_time`` whether
     with ``atTime``. ``at_time_over`` is the platform's word that ``atTime`` has passed. ``revision`` rises with
     every claim and every result, ``claim`` names the worker that wrote the last. ``refused`` are the digests of
-    bodies under this id that were no sends.
+    bodies under this id that were no sends. ``outbound`` tells that who is sent to stands in Outbound, and
+    ``history`` what has happened, as rows keep it.
     """
 
     state: State
@@ -114,6 +115,8 @@ class Standing:
     with_at_time: bool = False
     at_time_over: bool = False
     refused: tuple[str, ...] = ()
+    outbound: bool = False
+    history: tuple[Mapping[str, Any], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def no_send(self) -> bool:
@@ -139,6 +142,8 @@ class Standing:
             with_at_time=row.get("with_at_time", False),
             at_time_over=row.get("at_time_over", False),
             refused=tuple(row.get("refused", ())),
+            outbound=row.get("outbound", False),
+            history=tuple(row.get("history", ())),
         )
 
 
@@ -173,13 +178,15 @@ class Bid:
     """A worker's wish to ask for a part.
 
     ``claim`` names the worker, ``fresh`` is a timestamp never used before, ``asked`` who would be asked, and
-    ``at_time_to_come`` whether ``atTime`` still lies ahead of our clock.
+    ``at_time_to_come`` whether ``atTime`` still lies ahead of our clock. ``outbound`` tells that the worker has
+    written to Outbound who is sent to.
     """
 
     claim: str
     fresh: str = ""
     asked: Addressee | None = None
     at_time_to_come: bool = False
+    outbound: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ at every write, and a part that is halved over and over would pay for its number
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from kuaixintong.core import beijing
+from kuaixintong.core import beijing, events
 from kuaixintong.core.change import Change
 from kuaixintong.core.codes import INVALID_NUMBERS
 from kuaixintong.core.ledger import (
@@ -67,9 +67,9 @@ class Rows:
     def noted(self, send: Send, part: Part, *, now: datetime) -> Row:
         """A part that is written down before it is asked for. Without usable mobiles it is born ``REJECTED``."""
         if part.mobiles:
-            return self._born(send, part, now) | {"state": State.WAITING}
+            return self._born(send, part, now) | _told_of({"state": State.WAITING}, now)
         words = "No mobile of this part is usable; invalid_mobiles says why."
-        return self._born(send, part, now) | {"state": State.REJECTED, "words": words}
+        return self._born(send, part, now) | _told_of({"state": State.REJECTED, "words": words}, now)
 
     def refused(self, send_id: str, body: str, words: str, digest: str, *, by: str, now: datetime) -> Row:
         """A body that is no send, or that asks for another's id, in the message ``by``. Its beginning is kept.
@@ -116,8 +116,20 @@ class Rows:
 
     # --- before a request ---------------------------------------------------------------------------------------
 
-    def taken(self, step: Submit, *, claim: str, asked: Addressee | None, now: datetime) -> Change:
-        """The claim: the timestamp is written down before its request goes out."""
+    def taken(
+        self,
+        step: Submit,
+        *,
+        claim: str,
+        asked: Addressee | None,
+        now: datetime,
+        outbound: bool = False,
+        history: Sequence[Mapping[str, Any]] = (),
+    ) -> Change:
+        """The claim: the timestamp is written down before its request goes out.
+
+        ``outbound`` tells that who is sent to has been written down, and ``history`` what the row tells so far.
+        """
         values = {
             **({"cid": asked.cid, "uid": asked.uid, "server": asked.server} if asked else {}),
             "state": State.SUBMITTING,
@@ -129,8 +141,13 @@ class Rows:
             "with_at_time": step.with_at_time,
             "claim": claim,
             "lease_until": beijing.iso(now + self.lease),
+            **_outbound(outbound),
         }
-        return self._moved(values, now, attention=None)
+        moved = self._moved(values, now, attention=None)
+        if not events.too_many(history):
+            return moved
+        kept = events.latest(history, *moved.appended["history"])
+        return replace(moved, values={**moved.values, "history": kept}, appended={})
 
     def lapsed(
         self, send: Send, part: Part, lapse: Lapse, *, claim: str, now: datetime, unanswered: int | None = None
@@ -144,12 +161,14 @@ class Rows:
     def born_moved(self, send: Send, part: Part, change: Change, *, now: datetime) -> Row:
         """A row that is born with its first change: a new part costs one write."""
         given = {name: value for name, value in change.values.items() if value is not None}
-        return self._born(send, part, now) | given
+        return self._born(send, part, now) | given | dict(change.appended)
 
     # --- after a request ----------------------------------------------------------------------------------------
 
-    def settled(self, part: Part, submit: Submit, rule: Rule, outcome: Outcome, *, now: datetime) -> Change:
-        """The result of a request."""
+    def settled(
+        self, part: Part, submit: Submit, rule: Rule, outcome: Outcome, *, now: datetime, outbound: bool = False
+    ) -> Change:
+        """The result of a request; ``outbound`` as in a claim: what goes on need not write that again."""
         answer = outcome.answer
         values: Row = {
             "state": rule.state,
@@ -161,8 +180,7 @@ class Rows:
             values["at_time_over"] = True
         if answer and rule.state is State.ACCEPTED:
             values |= {"token": answer.token, "fee": answer.fee, "accepted_at": beijing.iso(now)}
-        if rule.state.final:
-            values |= _its_mobiles(part)
+        values |= _its_mobiles(part) if rule.state.final else _outbound(outbound)
         if answer and answer.state_code == INVALID_NUMBERS and rule.state is State.REJECTED:
             values |= _named_alone(part, answer)
         gone = ("lease_until",) if answer else ("lease_until", "code")
@@ -198,7 +216,14 @@ class Rows:
 
         No revision is taken: another copy of the message may hold the part, and its result must still fit.
         """
-        return Change({**_attention(Attention.GAVE_UP), "updated_at": beijing.iso(now)})
+        told = [events.event(Attention.GAVE_UP, {}, now=now)]
+        values = {**_attention(Attention.GAVE_UP), "updated_at": beijing.iso(now)}
+        return Change(values, appended={"history": told})
+
+    @staticmethod
+    def told_outbound(*, now: datetime) -> Change:
+        """That who is sent to has been written down, for a part that is not asked for yet. No revision either."""
+        return Change({"outbound": True, "updated_at": beijing.iso(now)})
 
     @staticmethod
     def told(words: str, *, now: datetime) -> Change:
@@ -212,7 +237,12 @@ class Rows:
     ) -> Change:
         dated = {"updated_at": beijing.iso(now), "expires_at": self._expiry(now)}
         stale = () if attention else ("attention", "advice")
-        return Change({**values, **_attention(attention), **dated}, gone=(*gone, *stale), added={"revision": 1})
+        return Change(
+            {**values, **_attention(attention), **dated},
+            gone=(*gone, *stale),
+            added={"revision": 1},
+            appended=_history(values, now),
+        )
 
     def _dated(self, now: datetime) -> Row:
         stamp = beijing.iso(now)
@@ -257,6 +287,18 @@ def taking_over(row: Row, standing: Standing) -> Row:
 def digest_of(body: str) -> str:
     """Return what stands in for the fingerprint of a body that is no send."""
     return hashlib.sha256(body.encode()).hexdigest()[:32]
+
+
+def _outbound(outbound: bool) -> Row:  # noqa: FBT001
+    return {"outbound": True} if outbound else {}
+
+
+def _told_of(values: Row, now: datetime) -> Row:
+    return values | _history(values, now)
+
+
+def _history(values: Mapping[str, Any], now: datetime) -> Row:
+    return {"history": [events.event(values["state"], values, now=now)]}
 
 
 def _told(outcome: Outcome) -> Row:

@@ -109,7 +109,7 @@ class Parts:
 _DECIDING = (
     *("part", "state", "fingerprint", "revision", "claim", "lease_until"),
     *("timestamp", "uses", "unanswered", "attempts", "cid", "uid", "server", "asked_at"),
-    *("with_at_time", "at_time_over", "refused"),
+    *("with_at_time", "at_time_over", "refused", "outbound", "history"),
 )
 """What :meth:`kuaixintong.core.ledger.Standing.of` reads."""
 

@@ -233,11 +233,12 @@ class DynamoTable:
         change = update.change
         setting = {name: value for name, value in change.values.items() if value is not None}
         handed = change.handed_on
-        attributes = (*setting, *change.gone, *change.added, *handed, *handed.values())
+        attributes = (*setting, *change.gone, *change.added, *change.appended, *handed, *handed.values())
         names = {f"#{name}": name for name in attributes}
         clauses = {
             "SET": [
                 *(f"#{name} = if_not_exists(#{source}, :blank_)" for name, source in handed.items()),
+                *(f"#{name} = list_append(if_not_exists(#{name}, :empty_), :{name})" for name in change.appended),
                 *(f"#{name} = :{name}" for name in setting),
             ],
             "REMOVE": [f"#{name}" for name in change.gone],
@@ -249,8 +250,9 @@ class DynamoTable:
             "UpdateExpression": " ".join(f"{verb} {', '.join(each)}" for verb, each in clauses.items() if each),
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(
-                {f":{name}": value for name, value in (setting | {**change.added}).items()}
+                {f":{name}": value for name, value in (setting | {**change.added, **change.appended}).items()}
                 | ({":blank_": change.blank} if handed else {})
+                | ({":empty_": []} if change.appended else {})
             ),
         }
         condition = _condition(update.only_if)

@@ -1,6 +1,7 @@
 """The sender: from its settings to a :class:`~kuaixintong.submission.Submitter`."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from kuaixintong.admission import Admission
@@ -12,12 +13,17 @@ from kuaixintong.settings import SenderSettings
 from kuaixintong.slots import Slots
 from kuaixintong.stores import aws
 from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.campaigns import Campaigns
+from kuaixintong.stores.outbound import Outbound
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.queue import SendQueue
 from kuaixintong.stores.secrets import CachedSecret
 from kuaixintong.stores.table import DynamoTable
 from kuaixintong.submission import Submitter
 from kuaixintong.wiring import now
+
+_OUTBOUND_THREADS = 4
+"""Threads that write down who large parts go to, beside those that the messages of a batch have."""
 
 _RESULT_ATTEMPTS = 5
 """Tries of a write. A result that cannot be written is an answer lost, so it gets more than AWS's usual three."""
@@ -40,6 +46,14 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
                 settings.repeat_within,
             ),
         ),
+        outbound=Outbound(
+            DynamoTable(
+                aws.dynamodb(connections=threads + _OUTBOUND_THREADS, validate=False), settings.outbound_table
+            ),
+            settings.retention,
+            ThreadPoolExecutor(_OUTBOUND_THREADS, thread_name_prefix="outbound"),
+        ),
+        campaigns=Campaigns(DynamoTable(dynamodb, settings.campaigns_table), settings.retention),
         admission=Admission(
             accounts,
             CachedSecret(secrets, settings.platform_secret_arn, PlatformCredentials),
