@@ -15,6 +15,7 @@ from kuaixintong.core.pace import ASTRAY, Lane, Learnt, Take, plan
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.table import Moved
 from tests.aws_faults import Faults, refusal
+from tests.gates import gated
 from tests.world import CID, DynamoWorld, World
 
 if TYPE_CHECKING:
@@ -201,6 +202,48 @@ def test_a_good_answer_to_an_older_question_ends_no_newer_pause(accounts: Accoun
     assert not accounts.clear(CID, "v1", asked_at=NOW)
     assert account(accounts).pause_reason is Trouble.BALANCE
     assert accounts.clear(CID, "v1", asked_at=NOW + SECOND)
+
+
+def remembered(world: World) -> list[Any]:
+    found = world.table("AccountTable").get({"cid": f"{CID}:balances"})
+    assert found is not None
+    balances: list[Any] = found["balances"]
+    return balances
+
+
+def test_balances_are_remembered_beside_the_account_with_their_times(accounts: Accounts, world: World) -> None:
+    accounts.remember_balances(CID, sm_balance=5, mm_balance=0, now=NOW)
+    accounts.remember_balances(CID, sm_balance=4, mm_balance=None, now=NOW + SECOND)
+    assert remembered(world) == [
+        ["2026-11-23T12:00:00.000+08:00", 5, 0],
+        ["2026-11-23T12:00:01.000+08:00", 4, None],
+    ]
+    assert world.table("AccountTable").get({"cid": CID}) is None
+
+
+def test_the_last_300_balances_are_remembered_and_only_a_few_more(accounts: Accounts, world: World) -> None:
+    updates = world.happens("AccountTable.update", lambda _: None)
+    accounts = Accounts(gated(world.table("AccountTable"), "AccountTable", world.gates))
+    for number in range(700):
+        accounts.remember_balances(CID, sm_balance=number, mm_balance=0, now=NOW + number * MINUTE)
+        known = [each[1] for each in remembered(world)]
+        assert known == list(range(number + 1 - len(known), number + 1))
+        assert min(number + 1, 300) <= len(known) <= 330
+    assert updates.count == 700 + 12
+
+
+def test_a_balance_that_comes_while_the_list_is_cut_is_not_lost(accounts: Accounts, world: World) -> None:
+    for number in range(330):
+        accounts.remember_balances(CID, sm_balance=number, mm_balance=0, now=NOW + number * MINUTE)
+
+    def another(call: int) -> None:
+        if call == 1:  # the write that cuts
+            accounts.remember_balances(CID, sm_balance=331, mm_balance=0, now=NOW + 331 * MINUTE)
+
+    world.happens("AccountTable.update", another)
+    ours = Accounts(gated(world.table("AccountTable"), "AccountTable", world.gates))
+    ours.remember_balances(CID, sm_balance=330, mm_balance=0, now=NOW + 330 * MINUTE)
+    assert [each[1] for each in remembered(world)][-3:] == [329, 330, 331]
 
 
 def test_balances_are_written_beside_everything_else(accounts: Accounts, world: World) -> None:

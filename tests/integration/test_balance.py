@@ -52,6 +52,18 @@ def test_a_good_login_writes_the_balances_down_and_when_they_were_true(world: Wo
     assert measured == {"LoginFailed": 0, "AccountPaused": 0, "SmBalance": 10_000_000, "MmBalance": 0}
 
 
+def test_balances_of_good_logins_are_remembered_one_after_the_other(world: World) -> None:
+    check(world)
+    world.deliver(SEND)
+    world.pass_time(minutes=5)
+    check(world)
+    world.platform.settings = world.settings.changed({"account_disabled": True})
+    check(world)
+    row = world.table("AccountTable").get({"cid": f"{CID}:balances"})
+    assert row is not None
+    assert [balance[1:] for balance in row["balances"]] == [[10_000_000, 0], [9_999_999, 0]]
+
+
 def test_the_balance_falls_as_sends_are_accepted(world: World) -> None:
     world.deliver(SEND)
     measured, _ = check(world)

@@ -85,3 +85,4 @@ class AccountCheck:
         self._accounts.check(cid, sm_balance=answer.sm_balance, mm_balance=answer.mm_balance, now=now)
         if account.dear and affords(account.dear, balance=answer.sm_balance or 0, asked_at=asked_at):
             self._accounts.forget_dear(cid, account.dear)
+        self._accounts.remember_balances(cid, sm_balance=answer.sm_balance, mm_balance=answer.mm_balance, now=now)

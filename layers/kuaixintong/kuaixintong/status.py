@@ -62,6 +62,7 @@ from kuaixintong.following import Following
 from kuaixintong.history import History
 from kuaixintong.listing import Sends, campaign_line
 from kuaixintong.settings import TableNames
+from kuaixintong.stores.account import BALANCES_KEPT
 from kuaixintong.stores.inbound import Inbound
 from kuaixintong.stores.listings import Listings
 from kuaixintong.stores.parts import Parts
@@ -242,7 +243,7 @@ class Lookup:
     def balances(self, cid: str) -> list[Balance]:
         """Return the account's last balances, oldest first: at most 300."""
         row = self._asked_listings().account(f"{cid}:balances") or {}
-        return [Balance(at, sm, mm) for at, sm, mm in row.get("balances", ())]
+        return [Balance(at, sm, mm) for at, sm, mm in row.get("balances", ())[-BALANCES_KEPT:]]
 
     # --- what they stand on -------------------------------------------------------------------------------------
 

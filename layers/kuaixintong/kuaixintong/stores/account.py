@@ -28,6 +28,12 @@ _DEAR = ("dear_cost", "dear_since", "dear_until", "dear_times", "dear_probe_unti
 _PLACE = ("updated_at", "send_id", "part", "position", "why")
 _MILLI = 1_000
 
+BALANCES_KEPT = 300
+"""Checks whose balances are kept: a day's and a little more, at one every five minutes."""
+
+_BALANCES_IN_EXCESS = 30
+"""Balances beyond those, after which the list is cut again: a write more in so many checks."""
+
 
 class Accounts:
     """Rows of accounts in one table, keyed by the platform's ``cid``."""
@@ -155,6 +161,19 @@ class Accounts:
         self._change(
             cid, Change({"sm_balance": sm_balance, "mm_balance": mm_balance, "checked_at": beijing.iso(now)})
         )
+
+    def remember_balances(
+        self, cid: str, *, sm_balance: int | None, mm_balance: int | None, now: datetime
+    ) -> None:
+        """Add balances to those of earlier checks, in an item of their own.
+
+        An update is charged by the whole item, and the account's own hands out timestamps.
+        """
+        key, stamp = f"{cid}:balances", beijing.iso(now)
+        added = Change({"checked_at": stamp}, appended={"balances": [[stamp, sm_balance, mm_balance]]})
+        known = self._change(key, added)["balances"]
+        if len(known) > BALANCES_KEPT + _BALANCES_IN_EXCESS:
+            self._attempt(key, Change({"balances": known[-BALANCES_KEPT:]}), Attr("checked_at").eq(stamp))
 
     # --- inference ----------------------------------------------------------------------------------------------
 
