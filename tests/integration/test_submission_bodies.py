@@ -42,13 +42,6 @@ def test_a_wrong_body_under_the_id_of_a_send_leaves_the_send_alone(world: World)
     assert states(world, "m-2") == {"1": "REJECTED"}
 
 
-def test_a_send_that_is_to_be_held_is_refused_and_not_sent_at_once(world: World, line: Line) -> None:
-    world.deliver({"mobiles": ["13708600860"], "content": "x", "atTime": "2026-12-01 12:00:00", "hold": True})
-    assert world.row()["state"] == "REJECTED"
-    assert world.row()["words"].startswith("hold is true;")
-    assert line.requests == []
-
-
 def test_category_and_campaign_stand_in_the_row(world: World) -> None:
     world.deliver({"mobiles": ["13708600860"], "content": "x", "category": "otp", "campaign": "spring"})
     assert (world.row()["category"], world.row()["campaign"]) == ("otp", "spring")

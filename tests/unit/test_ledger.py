@@ -22,6 +22,7 @@ from kuaixintong.core.ledger import (
     Outcome,
     Standing,
     State,
+    Step,
     Submit,
     Then,
     next_step,
@@ -175,7 +176,7 @@ def step(
     asked: Addressee = US,
     *,
     to_come: bool = False,
-) -> Finished | Busy | Lapse | Submit:
+) -> Step:
     bid = Bid("me", "T2", asked, at_time_to_come=to_come)
     return next_step(standing, bid, now=now, expires=expires, repeat_within=HOUR)
 

@@ -107,6 +107,7 @@ def test_the_words_of_states_and_reasons_are_those_that_stand_in_rows() -> None:
         "REJECTED",
         "UNCONFIRMED",
         "EXPIRED",
+        "CANCELLED",
         "SPLIT",
     ]
     assert [reason.value for reason in Attention] == ["UNCONFIRMED", "PROTOCOL", "NO_TOKEN", "GAVE_UP", "REFUSED"]

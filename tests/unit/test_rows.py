@@ -82,6 +82,8 @@ def test_a_noted_part_says_all_that_its_send_says_of_it() -> None:
         "positions": None,
         "invalid_mobiles": [{"mobile": "bad", "reason": "not 11 digits beginning with 1"}],
         "content": "周末参加不了培训了",
+        "content_lent": None,
+        "hold": None,
         "at_time": "2026-11-24 12:00:00",
         "daily_begin_time": "08:00:00",
         "daily_end_time": "18:00:00",
@@ -252,7 +254,7 @@ def test_a_claim_writes_down_who_is_asked_with_what_and_until_when_it_holds() ->
             "lease_until": "2026-11-23T12:01:30.000+08:00",
             **DATED,
         },
-        gone=("attention", "advice"),
+        gone=("waits_until", "due_at", "due_shard", "attention", "advice"),
         added={"revision": 1},
         appended={"history": [told("SUBMITTING", timestamp="T1")]},
     )
@@ -277,7 +279,7 @@ def test_a_part_that_lapses_says_why_and_frees_its_lease() -> None:
     change = ROWS.lapsed(send, WHOLE, Lapse(State.EXPIRED, None), claim="A", now=NOW)
     assert change == Change(
         {"state": "EXPIRED", "words": "validUntil 2026-11-23 12:00:00 has passed.", "claim": "A", **DATED},
-        gone=("lease_until", "attention", "advice"),
+        gone=("lease_until", "waits_until", "due_at", "due_shard", "attention", "advice"),
         added={"revision": 1},
         appended={"history": [told("EXPIRED", words="validUntil 2026-11-23 12:00:00 has passed.")]},
     )
@@ -297,7 +299,7 @@ def test_a_part_that_lapses_in_doubt_asks_for_a_person() -> None:
             "advice": ADVICE[Attention.UNCONFIRMED],
             **DATED,
         },
-        gone=("lease_until",),
+        gone=("lease_until", "waits_until", "due_at", "due_shard"),
         added={"revision": 1},
         appended={"history": [told("UNCONFIRMED", words="The user has changed.")]},
     )

@@ -7,10 +7,11 @@ A write that AWS's client repeats after a lost answer finds its own claim in the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kuaixintong.core.change import Change
+from kuaixintong.core.due import restored
 from kuaixintong.core.errors import ClaimLost
 from kuaixintong.core.ledger import (
     Bid,
@@ -22,9 +23,15 @@ from kuaixintong.core.ledger import (
     Standing,
     State,
     Submit,
+    Then,
+    WaitUntil,
+    heeds_note,
     next_step,
+    stopped,
     too_late,
+    unanswered_after,
 )
+from kuaixintong.core.references import Reference
 from kuaixintong.core.rows import Row, Rows, digest_of, taking_over
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.stores.parts import Parts
@@ -50,6 +57,14 @@ class Claimed:
     """Whether who is sent to stands in Outbound."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """One part of a send as its row tells it, and how that stands; without its text, where that has gone out."""
+
+    send: Send
+    standing: Standing
+
+
 class Claims:
     """Takes parts for workers and writes down what came of them; safe between threads."""
 
@@ -59,74 +74,91 @@ class Claims:
 
     # --- before a request ---------------------------------------------------------------------------------------
 
-    def note(self, send: Send, part: Part, *, now: datetime) -> Standing | Conflict | None:
+    def note(
+        self, send: Send, part: Part, *, now: datetime, cancelled: datetime | None = None
+    ) -> Standing | Conflict | None:
         """Write down a part that cannot be asked for yet; return what stands there if it is known already.
 
-        A part without usable mobiles is born ``REJECTED``.
+        A part without usable mobiles is born ``REJECTED``; one of a send that was ``cancelled`` before it was
+        known is born, or joins what stands there, ``CANCELLED``.
         """
-        standing = self._put(self._rows.noted(send, part, now=now))
+        standing = self._put(self._rows.noted(send, part, now=now, cancelled=cancelled))
         if standing is None:
             return None
         return standing if standing.fingerprint == send.fingerprint else Conflict()
 
     def _put(self, row: Row, *, unless: str = "") -> Standing | None:
-        """Put a new row, in a refused body's place if one stands there.
+        """Put a new row, also in place of a refused body, or of a cancel that came first.
 
-        Return what stays there instead: a send, or what has been refused with the digest ``unless`` before.
+        Return what stays there instead: a send, or what has been refused with the digest ``unless`` before; and
+        the row itself, if it has joined a cancel.
         """
         seen: Standing | None = None
         for _ in range(_TRIES):
             try:
                 if seen is None:
                     self._parts.create(row)
-                else:
-                    self._parts.replace(taking_over(row, seen), seen=seen.revision)
+                    return None
+                joined = taking_over(row, seen)
+                self._parts.replace(joined, seen=seen.revision)
+                return Standing.of(joined) if seen.cancelled and not unless else None
             except Moved as moved:
                 seen = _standing(moved)
                 if unless and seen.no_send and seen.claim == row["claim"]:
                     return None  # the same message's write: by a try whose answer was lost, or a delivery cut off
-                if not seen.no_send or unless in seen.refused:
+                if unless and (seen.blank or unless in seen.refused):
                     return seen
-            else:
-                return None
+                if not seen.gives_way:
+                    return seen
         raise ClaimLost("The row keeps moving.")
 
     def claim(
         self, send: Send, part: Part, bid: Bid, *, now: datetime, known: Standing | None = None
-    ) -> Claimed | Finished | Lapse | Busy | Conflict:
+    ) -> Claimed | Finished | Lapse | Busy | WaitUntil | Conflict:
         """Take a part for this worker, its timestamp written down: a fresh one, unless one is to be repeated.
 
         ``known`` is the row if the caller has just seen it; without it, the first write supposes a new part and
         learns otherwise from the failed condition. A part that may no longer be asked for is ended instead, and
-        the :class:`Lapse` returned.
+        the :class:`Lapse` returned; one that has to wait as a row is written down as such, unless it is already.
         """
         standing, refused = known, None
         for _ in range(_TRIES):
             if standing and standing.claim == bid.claim:  # our own write, whose answer AWS's client never saw
                 return _claimed_before(standing)
-            if standing and standing.no_send:
+            if standing and standing.gives_way:
                 refused, standing = standing, None
+                bid = replace(bid, cancelled=refused.cancelled or bid.cancelled)
             if standing and standing.fingerprint != send.fingerprint:
                 return Conflict()
             step = next_step(standing, bid, now=now, expires=send.expires, repeat_within=self._rows.repeat_within)
             if isinstance(step, Finished | Busy):
+                return step
+            if isinstance(step, WaitUntil) and step is not bid.wait:  # it stands among what is due
                 return step
             try:
                 revision = self._advance(send, part, standing or refused, step, bid, now)
             except Moved as moved:
                 standing = _standing(moved)
                 continue
-            if isinstance(step, Lapse):
+            if not isinstance(step, Submit):
                 return step
             return Claimed(step, bid.claim, revision, bid.outbound or bool(standing and standing.outbound))
         return Busy(now)
 
     def _advance(
-        self, send: Send, part: Part, standing: Standing | None, step: Submit | Lapse, bid: Bid, now: datetime
+        self,
+        send: Send,
+        part: Part,
+        standing: Standing | None,
+        step: Submit | Lapse | WaitUntil,
+        bid: Bid,
+        now: datetime,
     ) -> int:
         """Write a step down, on the condition that the row stands as supposed; return its revision then."""
         if isinstance(step, Lapse):
             change = self._rows.lapsed(send, part, step, claim=bid.claim, now=now)
+        elif isinstance(step, WaitUntil):
+            change = self._rows.parked(send, part, step, lane=bid.lane, now=now)
         else:
             told = standing.history if standing and not standing.no_send else ()
             change = self._rows.taken(
@@ -135,21 +167,35 @@ class Claims:
         if standing is None:
             self._parts.create(self._rows.born_moved(send, part, change, now=now))
             return 1
-        if standing.no_send:
+        if standing.gives_way:
             row = taking_over(self._rows.born_moved(send, part, change, now=now), standing)
             self._parts.replace(row, seen=standing.revision)
             return standing.revision + 1
-        self._parts.advance(send.send_id, part.name, change, seen=standing.revision)
+        noted = standing.cancelled is not None
+        self._parts.advance(send.send_id, part.name, change, seen=standing.revision, noted=noted)
         return standing.revision + 1
 
     # --- after a request ----------------------------------------------------------------------------------------
 
     def settle(
         self, send: Send, part: Part, claimed: Claimed, rule: Rule, outcome: Outcome, *, now: datetime
-    ) -> None:
-        """Write down what came back. Raises :class:`ClaimLost` if the part is no longer this worker's."""
+    ) -> Rule:
+        """Write down what came back; return the rule by which that was done.
+
+        It is another than ``rule`` where the part has been cancelled meanwhile and would go on. Raises
+        :class:`ClaimLost` if the part is no longer this worker's.
+        """
         change = self._rows.settled(part, claimed.submit, rule, outcome, now=now, outbound=claimed.outbound)
+        noted = self._write_ours(send, part, claimed, change, unless_noted=heeds_note(rule))
+        if noted is None:
+            return rule
+        end = stopped(unanswered_after(claimed.submit, outcome), noted)
+        ended = replace(rule, state=end.state, then=Then.DONE, attention=end.attention)
+        change = self._rows.settled(
+            part, claimed.submit, ended, outcome, now=now, outbound=claimed.outbound, words=end.words
+        )
         self._write_ours(send, part, claimed, change)
+        return ended
 
     def withdraw(self, send: Send, part: Part, claimed: Claimed, *, now: datetime) -> Lapse | None:
         """End a part whose time has passed since it was claimed: its request never goes out. ``None``: it may go.
@@ -163,30 +209,64 @@ class Claims:
             self._write_ours(send, part, claimed, change)
         return end
 
-    def _write_ours(self, send: Send, part: Part, claimed: Claimed, change: Change) -> None:
+    def _write_ours(
+        self, send: Send, part: Part, claimed: Claimed, change: Change, *, unless_noted: bool = False
+    ) -> datetime | None:
+        """Write a result; return when the part was cancelled, if nothing is written because of that."""
+        claim, revision = claimed.claim, claimed.revision
         try:
-            self._parts.settle(send.send_id, part.name, change, claim=claimed.claim, revision=claimed.revision)
+            self._parts.settle(
+                send.send_id, part.name, change, claim=claim, revision=revision, unless_noted=unless_noted
+            )
         except Moved as moved:
-            if _standing(moved).claim != claimed.claim:
+            standing = _standing(moved)
+            if standing.claim != claim:
                 raise _taken_over() from moved
+            if unless_noted and standing.revision == revision:
+                return standing.cancelled
             # else: our own result, written by a try whose answer AWS's client never saw
+        return None
 
     def split(
         self, send: Send, part: Part, claimed: Claimed, outcome: Outcome, *, now: datetime
     ) -> dict[str, Standing]:
-        """Divide a part after a 310: in one transaction the halves come to be and the whole ceases to be sendable.
+        """Divide a part after a 310: in one transaction the halves come to be and the whole cannot be sent again.
 
-        Returns how the halves stand, by name. Raises :class:`ClaimLost`.
+        The halves of a part that has been cancelled meanwhile are born ``CANCELLED``. Returns how the halves
+        stand, by name. Raises :class:`ClaimLost`.
         """
-        whole = self._rows.divided(part, claimed.submit, outcome, now=now)
-        halves = [self._rows.noted(send, half, now=now) for half in part.halves()]
         try:
-            self._parts.divide(
-                send.send_id, part.name, whole, halves, claim=claimed.claim, revision=claimed.revision
-            )
+            return self._divide(send, part, claimed, outcome, now)
+        except Moved as moved:
+            cancelled = self._noted(send, part, claimed)
+            if cancelled is None:
+                raise _taken_over() from moved
+        try:
+            return self._divide(send, part, claimed, outcome, now, cancelled=cancelled)
         except Moved as moved:
             raise _taken_over() from moved
+
+    def _divide(
+        self,
+        send: Send,
+        part: Part,
+        claimed: Claimed,
+        outcome: Outcome,
+        now: datetime,
+        *,
+        cancelled: datetime | None = None,
+    ) -> dict[str, Standing]:
+        whole = self._rows.divided(part, claimed.submit, outcome, now=now)
+        halves = [self._rows.noted(send, half, now=now, cancelled=cancelled) for half in part.halves()]
+        claim, revision, noted = claimed.claim, claimed.revision, cancelled is not None
+        self._parts.divide(send.send_id, part.name, whole, halves, claim=claim, revision=revision, noted=noted)
         return {half["part"]: Standing.of(half) for half in halves}
+
+    def _noted(self, send: Send, part: Part, claimed: Claimed) -> datetime | None:
+        """Return when a part that is still this worker's was cancelled."""
+        standing = self.known(send.send_id).get(part.name)
+        ours = standing and (standing.claim, standing.revision) == (claimed.claim, claimed.revision)
+        return standing.cancelled if standing and ours else None
 
     def tell(self, send: Send, part: Part, words: str, *, now: datetime) -> None:
         """Let a part's row say what it waits for, if it waits."""
@@ -212,6 +292,21 @@ class Claims:
             return
         unfinished = [state for state in State if not state.final]
         self._parts.mark(send.send_id, part.name, self._rows.given_up(now=now), states=unfinished)
+
+    # --- what waits as a row ------------------------------------------------------------------------------------
+
+    def recall(self, reference: Reference) -> Recalled | None:
+        """Return the send of a part that has waited as a row, as the row tells it; ``None`` if there is none."""
+        row = self._parts.of_part(reference.send_id, reference.part)
+        if row is None or row.get("fingerprint") != reference.fingerprint:
+            return None
+        standing, first_level = Standing.of(row), row
+        if standing.no_send:
+            return None
+        if "." in reference.part:
+            first_level = self._parts.of_part(reference.send_id, reference.part.partition(".")[0]) or {}
+        text = row.get("content") or next(self._parts.texts(reference.send_id), "")
+        return Recalled(restored(row, first_level, text), standing)
 
     # --- sends that are none ------------------------------------------------------------------------------------
 

@@ -45,7 +45,8 @@ class Progress:
 
     ``again`` stays ``None`` when the message has done its duty. ``states`` counts the states that parts were
     brought to, ``repeats`` the parts that were found at their end, ``pauses`` why the account was paused,
-    ``attention`` why a person should look, and ``too_dear`` the parts that wait for the balance.
+    ``attention`` why a person should look, ``too_dear`` the parts that wait for the balance, and ``waiting`` those
+    that wait as rows from now on.
     """
 
     send_id: str
@@ -55,6 +56,7 @@ class Progress:
     attention: Counter[Attention] = field(default_factory=Counter)
     repeats: int = 0
     too_dear: int = 0
+    waiting: int = 0
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """Yield this delivery's metrics by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
@@ -63,6 +65,8 @@ class Progress:
             yield "PartsRepeated", self.repeats
         if self.too_dear:
             yield "PartsTooDear", self.too_dear
+        if self.waiting:
+            yield "PartsHeld", self.waiting
         if self.again:
             yield "PutOff", 1
         for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):
@@ -150,15 +154,16 @@ class Errand:
         """Return whether ``validUntil`` has passed."""
         return self.send.expires is not None and self.send.expires <= now
 
-    def note(self, part: Part) -> Standing | None:
+    def note(self, part: Part, *, cancelled: datetime | None = None) -> Standing | None:
         """Write a part down that is not asked for yet; return what stands there if it is known already.
 
-        Raises :class:`IdTaken`.
+        With ``cancelled``, when its whole send was, it is born ``CANCELLED``. Raises :class:`IdTaken`.
         """
-        standing = self.desk.claims.note(self.send, part, now=self.now())
+        standing = self.desk.claims.note(self.send, part, now=self.now(), cancelled=cancelled)
         if isinstance(standing, Conflict):
             raise IdTaken
-        self.seen[part.name] = standing or Standing(State.WAITING, self.send.fingerprint, revision=1)
+        born = State.CANCELLED if cancelled else State.WAITING
+        self.seen[part.name] = standing or Standing(born, self.send.fingerprint, revision=1)
         if self.send.campaign:
             self.desk.campaigns.make_sure(self.send.campaign, now=self.now())
         return standing

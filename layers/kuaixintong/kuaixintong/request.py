@@ -11,11 +11,11 @@ from datetime import datetime
 
 from kuaixintong.admission import OutOfBalance, Shown, Ticket
 from kuaixintong.claims import Claimed, Conflict
-from kuaixintong.core import ledger, schedule
+from kuaixintong.core import due, ledger, schedule
 from kuaixintong.core.codes import SUCCESS, Actor, Trouble
 from kuaixintong.core.cost import cost
 from kuaixintong.core.errors import KuaixintongError, NoAnswer, TryLater
-from kuaixintong.core.ledger import Addressee, Bid, Busy, Finished, Lapse, Outcome, Rule, State, Then
+from kuaixintong.core.ledger import Addressee, Bid, Busy, Finished, Lapse, Outcome, Rule, State, Then, WaitUntil
 from kuaixintong.core.limits import BATCH_ITEMS
 from kuaixintong.core.messages import SendSm
 from kuaixintong.core.schedule import SOON
@@ -63,7 +63,7 @@ class PartRequest:
 
     def _try(self) -> State | Again | Then:
         """Ask once, if it may be asked now; a ``Then`` means: once more."""
-        if end := self._lapsed():
+        if end := self._lapsed() or self._not_yet():
             return end
         if (spare := self._errand.spare()) < 0:
             return Again(SOON, "out of time")
@@ -87,6 +87,34 @@ class PartRequest:
             return None
         # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is busy.
         return self._not_ours(self._claim(Bid(_new_claim()), now))
+
+    def _not_yet(self) -> State | Again | None:
+        """Let a part wait that is held, or whose row waits for something: also a copy that comes too early."""
+        now, seen = self._errand.now(), self._errand.seen.get(self._part.name)
+        wait = due.held(self._send, now=now)
+        if wait is None and seen and seen.waits_until and now < seen.waits_until and not ledger.must_repeat(seen):
+            wait = WaitUntil(seen.waits_until, "")
+        return self._wait_until(wait) if wait else None
+
+    def _wait_until(self, wait: WaitUntil) -> State | Again:
+        """Wait for what a rail, or ``hold``, says: as a row, or where it is a matter of minutes as the message."""
+        now = self._errand.now()
+        if due.waits_as_a_row(wait, now=now):
+            return self._not_ours(self._claim(self._wait_bid(wait), now))
+        standing = self._errand.note(self._part)
+        if standing and standing.state.final:
+            return standing.state
+        if standing is None and wait.reason:
+            self._desk.claims.tell(self._send, self._part, wait.reason, now=now)
+        return self._back_at(wait.until)
+
+    def _wait_bid(self, wait: WaitUntil) -> Bid:
+        return Bid(_new_claim(), wait=wait, lane=self._desk.lane)
+
+    def _back_at(self, until: datetime) -> Again:
+        rest = (until - self._errand.now()).total_seconds()
+        again = self._errand.in_time(max(rest, 0) + SOON, "its time has not come")
+        return replace(again, all_parts=False)
 
     def _announce_ahead(self) -> State | Again | None:
         """Write down who a large part goes to before its slot is asked for: it would be missed for that.
@@ -122,7 +150,7 @@ class PartRequest:
 
     # --- one request --------------------------------------------------------------------------------------------
 
-    def _claim(self, bid: Bid, now: datetime) -> Claimed | Finished | Lapse | Busy | Conflict:
+    def _claim(self, bid: Bid, now: datetime) -> Claimed | Finished | Lapse | Busy | WaitUntil | Conflict:
         known = self._errand.seen.pop(self._part.name, None)
         return self._desk.claims.claim(self._send, self._part, bid, now=now, known=known)
 
@@ -146,7 +174,7 @@ class PartRequest:
                 return end
             outcome = self._outcome(claimed, ticket)
             rule = ledger.rule_for(outcome)
-            self._write(claimed, rule, outcome)
+            rule = self._write(claimed, rule, outcome)
             if rule.then is not Then.FRESH_SECRET or not admission.changed_secret(ticket):
                 trouble = rule.trouble
         finally:
@@ -195,10 +223,13 @@ class PartRequest:
             self._put_back(claimed, "No slot of the account's pace could be taken.")
             raise
 
-    def _put_back(self, claimed: Claimed, words: str) -> Again:
+    def _put_back(self, claimed: Claimed, words: str) -> State | Again:
         """Give a part back whose request has found no slot: it never left."""
         never_left = replace(self._asking(claimed), left=False, words=words)
-        self._write(claimed, ledger.rule_for(never_left), never_left)
+        rule = self._write(claimed, ledger.rule_for(never_left), never_left)
+        if rule.state.final:  # it has been cancelled meanwhile
+            self._errand.progress.brought_to(rule.state, rule.attention)
+            return rule.state
         return Again(SOON, never_left.words)
 
     def _asking(self, claimed: Claimed) -> Outcome:
@@ -235,13 +266,14 @@ class PartRequest:
 
     # --- what came back -----------------------------------------------------------------------------------------
 
-    def _write(self, claimed: Claimed, rule: Rule, outcome: Outcome) -> None:
+    def _write(self, claimed: Claimed, rule: Rule, outcome: Outcome) -> Rule:
+        """Write down what came back; return the rule by which: a cancel meanwhile can end what would go on."""
         claims, now, answer = self._desk.claims, self._errand.now(), outcome.answer
         try:
             if rule.then is Then.SPLIT:
                 self._errand.seen |= claims.split(self._send, self._part, claimed, outcome, now=now)
-            else:
-                claims.settle(self._send, self._part, claimed, rule, outcome, now=now)
+                return rule
+            return claims.settle(self._send, self._part, claimed, rule, outcome, now=now)
         except TryLater as error:
             if answer is None or rule.state is not State.ACCEPTED:
                 raise
@@ -277,7 +309,7 @@ class PartRequest:
         hurries = self._errand.waiting().hurries and trouble is Trouble.UNREACHABLE
         return hurries and self._errand.patience(self._errand.spare()) > 0
 
-    def _not_ours(self, instead: Claimed | Finished | Lapse | Busy | Conflict) -> State | Again:
+    def _not_ours(self, instead: Claimed | Finished | Lapse | Busy | WaitUntil | Conflict) -> State | Again:
         match instead:
             case Finished(state):
                 self._errand.progress.repeats += 1
@@ -288,6 +320,11 @@ class PartRequest:
             case Busy(until):
                 delay = schedule.after_lease(until, now=self._errand.now())
                 return Again(delay, "another worker has it", all_parts=False)
+            case WaitUntil(until):
+                if not due.waits_as_a_row(instead, now=self._errand.now()):
+                    return self._back_at(until)
+                self._errand.progress.waiting += 1
+                return State.WAITING  # as a row, which is enqueued again: the message has done its duty
             case _:
                 raise IdTaken
 

@@ -7,10 +7,11 @@ may have happened, and the message comes back.
 from collections import deque
 from collections.abc import Callable
 
-from kuaixintong.core import sends
+from kuaixintong.core import references, sends
 from kuaixintong.core.errors import SendRefused
 from kuaixintong.core.ledger import Attention, State
-from kuaixintong.core.sends import Part, Send
+from kuaixintong.core.references import Reference
+from kuaixintong.core.sends import Part
 from kuaixintong.errand import Again, Desk, Errand, IdTaken, OrAgain, Progress, QueueMessage
 from kuaixintong.request import PartRequest
 
@@ -24,15 +25,16 @@ class Submitter(Desk):
         What is left to do is postponed on the queue, also when a store or a secret fails.
         """
         last = message.receive_count >= self.receive_limit
+        stamped = message.body
         try:
-            send = sends.parse(message.body, message.message_id)
-            _check_what_is_built(send)
+            if reference := references.read(message.body):
+                progress = self._look_up(reference, message, time_left)
+            else:
+                send = sends.parse(message.body, message.message_id)
+                stamped = sends.stamped(message.body, send.send_id)
+                progress = _Walk(Errand(self, message, send, time_left)).run(last=last)
         except SendRefused as refused:
             progress = self._refuse(message, refused)
-            stamped = message.body
-        else:
-            progress = _Walk(Errand(self, message, send, time_left)).run(last=last)
-            stamped = sends.stamped(message.body, send.send_id)
         if progress.again and last:
             self.queue.bury(stamped)
             progress.attention[Attention.GAVE_UP] += 1
@@ -40,6 +42,24 @@ class Submitter(Desk):
         if progress.again:
             self.queue.postpone(message.receipt_handle, progress.again.delay)
         return progress
+
+    def _look_up(self, reference: Reference, message: QueueMessage, time_left: Callable[[], float]) -> Progress:
+        """Take up a part that has waited as a row. Raises :class:`SendRefused` where no such row stands."""
+        progress = Progress(reference.send_id)
+        recalled = None
+        with OrAgain(self, message, progress):
+            recalled = self.claims.recall(reference)
+        if progress.again:
+            return progress
+        if recalled is None or not (recalled.send.content or recalled.standing.state.final):
+            raise SendRefused([_NO_SUCH_ROW])
+        state = recalled.standing.state
+        if not recalled.send.content or (state.final and state is not State.SPLIT):  # it, or its halves, went out
+            progress.repeats += 1
+            return progress
+        errand = Errand(self, message, recalled.send, time_left)
+        errand.seen[reference.part] = recalled.standing
+        return _Walk(errand).run(last=message.receive_count >= self.receive_limit)
 
     def _refuse(self, message: QueueMessage, refused: SendRefused) -> Progress:
         progress = Progress(sends.send_id_of(message.body, message.message_id))
@@ -107,8 +127,9 @@ class _Walk:
         first, *others = self._errand.send.parts
         known = self._errand.note(first)
         if known is None or known.attempts == 0:  # the noting itself may have been cut off
+            cancelled = known.cancelled if known and known.whole else None
             for part in others:
-                self._errand.note(part)
+                self._errand.note(part, cancelled=cancelled)
 
     def _submit(self, part: Part) -> State | Again:
         seen = self._errand.seen.get(part.name)
@@ -127,8 +148,7 @@ class _Walk:
         return halves
 
 
-def _check_what_is_built(send: Send) -> None:
-    """Refuse what would silently be another send: one that nobody keeps here until its time."""
-    if send.hold:
-        fault = "hold is true; this version cannot keep a send here until its atTime."
-        raise SendRefused([f"{fault} Leave hold out, and the platform gets atTime at once."])
+_NO_SUCH_ROW = (
+    "The message refers to a row that is to be sent, and there is no such row. Such messages come from this "
+    "system alone, for parts that waited for their time; enqueue a send instead."
+)

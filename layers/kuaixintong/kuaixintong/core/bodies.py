@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from kuaixintong.core import beijing
+from kuaixintong.core import beijing, references
 from kuaixintong.core.characters import escaped, hidden, hidden_at, made_visible, utf16_units
 from kuaixintong.core.errors import SendRefused
 from kuaixintong.core.limits import MAX_CONTENT_UNITS, MESSAGE_BYTES
@@ -173,7 +173,7 @@ def stamped(body: str, send_id: str) -> str:
     be sent twice; so no message goes there without one.
     """
     values = json.loads(body)
-    return body if values.get("id") else written(values | {"id": send_id})
+    return body if values.get("id") or references.read(body) else written(values | {"id": send_id})
 
 
 _NOT_FOR_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")

@@ -11,6 +11,7 @@ Nothing here knows DynamoDB, HTTP or the clock. The life of a row::
                         │  ^                WAITING ─claim─> SUBMITTING
                 no answer  claim, once the lease has run out
                         └──┘                WAITING, SUBMITTING ─validUntil─> EXPIRED · UNCONFIRMED
+                                            WAITING, SUBMITTING ─cancelled──> CANCELLED · UNCONFIRMED
 """
 
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ class State(StrEnum):
     REJECTED = "REJECTED"
     UNCONFIRMED = "UNCONFIRMED"
     EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
     SPLIT = "SPLIT"  # a 310 divided it; its two halves are parts of their own
 
     @property
@@ -98,7 +100,9 @@ class Standing:
     with ``atTime``. ``at_time_over`` is the platform's word that ``atTime`` has passed. ``revision`` rises with
     every claim and every result, ``claim`` names the worker that wrote the last. ``refused`` are the digests of
     bodies under this id that were no sends. ``outbound`` tells that who is sent to stands in Outbound, and
-    ``history`` what has happened, as rows keep it.
+    ``history`` what has happened, as rows keep it. ``cancelled`` is when somebody cancelled it, and ``whole``
+    whether that was before anything of its send was known. ``waits_until`` is what a rail or ``hold`` lets it wait
+    for, and ``parts`` how many first-level parts its send has.
     """
 
     state: State
@@ -117,6 +121,20 @@ class Standing:
     refused: tuple[str, ...] = ()
     outbound: bool = False
     history: tuple[Mapping[str, Any], ...] = field(default=(), compare=False, repr=False)
+    cancelled: datetime | None = None
+    whole: bool = False
+    waits_until: datetime | None = None
+    parts: int = 1
+
+    @property
+    def blank(self) -> bool:
+        """Whether this is the cancel of a send that nobody has seen: what comes under its id joins it."""
+        return not self.fingerprint
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether a send that comes under this id takes the row over."""
+        return self.blank or self.no_send
 
     @property
     def no_send(self) -> bool:
@@ -126,25 +144,33 @@ class Standing:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """Return what decisions need of a row."""
-        lease, asked_at = row.get("lease_until"), row.get("asked_at")
         return cls(
             state=State(row["state"]),
-            fingerprint=row["fingerprint"],
+            fingerprint=row.get("fingerprint", ""),
             revision=row["revision"],
             claim=row.get("claim"),
-            lease_until=beijing.from_iso(lease) if lease else None,
+            lease_until=_moment(row, "lease_until"),
             timestamp=row.get("timestamp"),
             uses=row.get("uses", 0),
             unanswered=row.get("unanswered", 0),
             attempts=row.get("attempts", 0),
             asked=Addressee(row["cid"], row["uid"], row["server"]) if "cid" in row else None,
-            asked_at=beijing.from_iso(asked_at) if asked_at else None,
+            asked_at=_moment(row, "asked_at"),
             with_at_time=row.get("with_at_time", False),
             at_time_over=row.get("at_time_over", False),
             refused=tuple(row.get("refused", ())),
             outbound=row.get("outbound", False),
             history=tuple(row.get("history", ())),
+            cancelled=_moment(row, "cancelled_at"),
+            whole=row.get("cancels_send", False),
+            waits_until=_moment(row, "waits_until"),
+            parts=row.get("parts", 1),
         )
+
+
+def _moment(row: Mapping[str, Any], name: str) -> datetime | None:
+    text = row.get(name)
+    return beijing.from_iso(text) if text else None
 
 
 # --- before a request -------------------------------------------------------------------------------------------
@@ -166,11 +192,15 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """``validUntil`` has passed, or what ``words`` says: the row becomes ``state`` and nothing is asked."""
+    """``validUntil`` has passed, or what ``words`` says: the row becomes ``state`` and nothing is asked.
+
+    ``cancelled`` is when somebody cancelled it, if that is why.
+    """
 
     state: State
     attention: Attention | None
     words: str = ""
+    cancelled: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +209,8 @@ class Bid:
 
     ``claim`` names the worker, ``fresh`` is a timestamp never used before, ``asked`` who would be asked, and
     ``at_time_to_come`` whether ``atTime`` still lies ahead of our clock. ``outbound`` tells that the worker has
-    written to Outbound who is sent to.
+    written to Outbound who is sent to. ``cancelled`` is when the part's campaign was cancelled, and ``wait`` what
+    the part has to wait for as a row, enqueued again in ``lane``.
     """
 
     claim: str
@@ -187,6 +218,9 @@ class Bid:
     asked: Addressee | None = None
     at_time_to_come: bool = False
     outbound: bool = False
+    cancelled: datetime | None = None
+    wait: "WaitUntil | None" = None
+    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +238,18 @@ class Submit:
     with_at_time: bool = False
 
 
-type Step = Finished | Busy | Lapse | Submit
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """A part is not asked for before ``until``: ``reason`` is a sentence, for the row, that says why.
+
+    What a rail says of a part, and ``hold``; told again by its row (contract, section 2b).
+    """
+
+    until: datetime
+    reason: str
+
+
+type Step = Finished | Busy | Lapse | Submit | WaitUntil
 
 
 def next_step(
@@ -215,12 +260,8 @@ def next_step(
     A timestamp is repeated no longer than ``repeat_within`` after its first request: nobody has promised how long
     the platform remembers it.
     """
-    if row and row.state.final:
-        return Finished(row.state)
-    if row and row.lease_until and now < row.lease_until:
-        return Busy(row.lease_until)
-    if expires and expires <= now:
-        return lapse(row.unanswered if row else 0)
+    if settled := _nothing_to_ask(row, bid, now, expires):
+        return settled
     attempts = row.attempts + 1 if row else 1
     if row and row.timestamp and must_repeat(row):
         doubt = _changed(row, bid) or _too_old(row.asked_at, now, repeat_within)
@@ -231,6 +272,28 @@ def next_step(
         )
     with_at_time = bid.at_time_to_come and not (row and row.at_time_over)
     return Submit(bid.fresh, uses=1, unanswered=1, attempts=attempts, asked_at=now, with_at_time=with_at_time)
+
+
+def _nothing_to_ask(
+    row: Standing | None, bid: Bid, now: datetime, expires: datetime | None
+) -> Finished | Busy | Lapse | WaitUntil | None:
+    """Return why a part is not asked for now: it is at its end, or comes to it, or is another's, or waits."""
+    if row and (row.state.final or _is_held(row, now)):
+        return Finished(row.state) if row.state.final else Busy(row.lease_until or now)
+    unanswered = row.unanswered if row else 0
+    if cancelled := (row and row.cancelled) or bid.cancelled:
+        return stopped(unanswered, cancelled)
+    if expires and expires <= now:
+        return lapse(unanswered)
+    if unanswered:  # a repetition is the same request, whatever has changed since
+        return None
+    if row and row.waits_until and now < row.waits_until:
+        return WaitUntil(row.waits_until, "")
+    return bid.wait
+
+
+def _is_held(row: Standing, now: datetime) -> bool:
+    return row.lease_until is not None and now < row.lease_until
 
 
 def must_repeat(row: Standing) -> bool:
@@ -280,6 +343,65 @@ def lapse(unanswered: int) -> Lapse:
     if unanswered:  # asking again, even only to learn what happened, could send it late
         return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED)
     return Lapse(State.EXPIRED, None)
+
+
+# --- cancelling -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stillborn:
+    """Nobody has seen this send: its row is born ``CANCELLED``, without a payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A request may be out, or a refused body stands here: it is written down that it is cancelled, and no more.
+
+    Beside a request the note takes no revision, so that it costs the part's owner nothing; ``revised`` where there
+    is no owner, and whoever has seen the row without the note must not write over it.
+    """
+
+    revised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """There is nothing to write: the part is at its end, or it is ``noted`` and its owner will end it."""
+
+    noted: bool = False
+
+
+type Cancelling = Stillborn | Note | Stands | Lapse
+
+
+def cancel(row: Standing | None, *, now: datetime, at: datetime | None = None) -> Cancelling:
+    """Return what a cancel writes on a row as it stands ``now``; ``at`` is when it was asked for, if earlier."""
+    at = at or now
+    if row is None:
+        return Stillborn()
+    if row.no_send:
+        return Stands(noted=True) if row.cancelled else Note(revised=True)
+    if row.state.final:
+        return Stands()
+    if _is_held(row, now):
+        return Stands(noted=True) if row.cancelled else Note()
+    return stopped(row.unanswered, row.cancelled or at)
+
+
+def stopped(unanswered: int, at: datetime) -> Lapse:
+    """Return the end of a part that is cancelled and that nobody holds."""
+    if unanswered:
+        words = (
+            f"Cancelled {beijing.iso(at)}, while a request for it was unanswered: it may have been accepted, and "
+            "is asked for no more."
+        )
+        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, words, at)
+    return Lapse(State.CANCELLED, None, f"Cancelled {beijing.iso(at)}; nothing was sent.", at)
+
+
+def heeds_note(rule: "Rule") -> bool:
+    """Return whether a result is another where the part has been cancelled meanwhile: what is not its end."""
+    return not rule.state.final or rule.state is State.SPLIT
 
 
 # --- after a request --------------------------------------------------------------------------------------------

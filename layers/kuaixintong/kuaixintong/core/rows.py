@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from kuaixintong.core import beijing, events
+from kuaixintong.core import beijing, due, events
 from kuaixintong.core.change import Change
 from kuaixintong.core.codes import INVALID_NUMBERS
 from kuaixintong.core.ledger import (
@@ -28,6 +28,8 @@ from kuaixintong.core.ledger import (
     State,
     Submit,
     Then,
+    WaitUntil,
+    stopped,
     unanswered_after,
     uses_after,
 )
@@ -41,6 +43,9 @@ REFUSED_SHARDS = 8
 
 LISTING_SHARDS = 8
 """Keys over which a campaign's parts are spread, and a day's sends: a key takes a thousand writes a second."""
+
+LENT = ("content", "content_lent")
+"""A text that a row holds only until it has gone out, and the mark that it does."""
 
 _REMEMBERED = 10
 """Digests of refused bodies that a row remembers."""
@@ -64,8 +69,13 @@ class Rows:
 
     # --- a row's birth ------------------------------------------------------------------------------------------
 
-    def noted(self, send: Send, part: Part, *, now: datetime) -> Row:
-        """A part that is written down before it is asked for. Without usable mobiles it is born ``REJECTED``."""
+    def noted(self, send: Send, part: Part, *, now: datetime, cancelled: datetime | None = None) -> Row:
+        """A part that is written down before it is asked for. Without usable mobiles it is born ``REJECTED``.
+
+        With ``cancelled``, when its send was cancelled before the part came to be, it is born ``CANCELLED``.
+        """
+        if part.mobiles and cancelled:
+            return self._born(send, part, now) | _its_mobiles(part) | _told_of(stillborn(cancelled), now)
         if part.mobiles:
             return self._born(send, part, now) | _told_of({"state": State.WAITING}, now)
         words = "No mobile of this part is usable; invalid_mobiles says why."
@@ -98,21 +108,51 @@ class Rows:
         return {
             "send_id": send.send_id,
             "part": part.name,
-            "parts": len(send.parts),
+            "parts": send.parts_in_all,
             "mobiles": None if lean else list(part.mobiles),
             "positions": [part.start, part.start + len(part.mobiles)] if lean else None,
             "invalid_mobiles": _listed(part.invalid_mobiles),
-            "content": send.content if self.store_content else None,
+            **self._text(send, lend=send.lent),
             "at_time": send.at_time,
             "daily_begin_time": send.daily_begin_time,
             "daily_end_time": send.daily_end_time,
             "valid_until": send.valid_until,
             "category": None if send.category is Category.NOTICE else send.category,
             "campaign": send.campaign,
+            "hold": send.hold or None,
             "fingerprint": send.fingerprint,
             **_listed_under(send, part, now),
             **self._dated(now),
         }
+
+    def _text(self, send: Send, *, lend: bool) -> Row:
+        """The content, if it is stored, or ``lend`` it until it has gone out: what waits as a row has no other."""
+        lent = lend and not self.store_content
+        return {
+            "content": send.content if self.store_content or lent else None,
+            "content_lent": True if lent else None,
+        }
+
+    def unseen(self, send_id: str, part: str, *, now: datetime, parts: int | None = None) -> Row:
+        """The cancel of what nobody has seen: a whole send, or one part of a send of so many ``parts``."""
+        whole = {"cancels_send": True} if parts is None else {"parts": parts}
+        return {"send_id": send_id, "part": part, **_told_of(stillborn(now), now), **whole, **self._dated(now)}
+
+    # --- waiting as a row ---------------------------------------------------------------------------------------
+
+    def parked(self, send: Send, part: Part, wait: WaitUntil, *, lane: str, now: datetime) -> Change:
+        """A part that waits as a row: it lives on from the time that it waits for, and has its text until then."""
+        values = {
+            "state": State.WAITING,
+            "words": wait.reason or None,
+            "waits_until": beijing.iso(wait.until),
+            "due_at": beijing.iso(due.first_look(wait, send.expires)),
+            "due_shard": due.shard(send.send_id, part.name),
+            "lane": lane,
+            **self._text(send, lend=True),
+        }
+        moved = self._moved(values, now, attention=None)
+        return replace(moved, values={**moved.values, "expires_at": self._expiry(max(wait.until, now))})
 
     # --- before a request ---------------------------------------------------------------------------------------
 
@@ -143,7 +183,7 @@ class Rows:
             "lease_until": beijing.iso(now + self.lease),
             **_outbound(outbound),
         }
-        moved = self._moved(values, now, attention=None)
+        moved = self._moved(values, now, attention=None, gone=due.WAITING)
         if not events.too_many(history):
             return moved
         kept = events.latest(history, *moved.appended["history"])
@@ -156,7 +196,13 @@ class Rows:
         words = lapse.words or f"validUntil {send.valid_until} has passed."
         values = {"state": lapse.state, "words": words, "claim": claim, **_its_mobiles(part)}
         values |= {} if unanswered is None else {"unanswered": unanswered}
-        return self._moved(values, now, attention=lapse.attention, gone=("lease_until",))
+        values |= {"cancelled_at": beijing.iso(lapse.cancelled)} if lapse.cancelled else {}
+        gone = ("lease_until", *due.WAITING, *self._gone_text())
+        return self._moved(values, now, attention=lapse.attention, gone=gone)
+
+    def _gone_text(self) -> tuple[str, ...]:
+        """The attributes that a part leaves behind at its end, where no text is to stay."""
+        return () if self.store_content else LENT
 
     def born_moved(self, send: Send, part: Part, change: Change, *, now: datetime) -> Row:
         """A row that is born with its first change: a new part costs one write."""
@@ -166,15 +212,27 @@ class Rows:
     # --- after a request ----------------------------------------------------------------------------------------
 
     def settled(
-        self, part: Part, submit: Submit, rule: Rule, outcome: Outcome, *, now: datetime, outbound: bool = False
+        self,
+        part: Part,
+        submit: Submit,
+        rule: Rule,
+        outcome: Outcome,
+        *,
+        now: datetime,
+        outbound: bool = False,
+        words: str = "",
     ) -> Change:
-        """The result of a request; ``outbound`` as in a claim: what goes on need not write that again."""
+        """The result of a request; ``outbound`` as in a claim: what goes on need not write that again.
+
+        The ``words`` stand in place of the platform's where a cancel has decided what comes of it.
+        """
         answer = outcome.answer
         values: Row = {
             "state": rule.state,
             "uses": uses_after(submit, outcome),
             "unanswered": unanswered_after(submit, outcome),
             **_told(outcome),
+            **({"words": words} if words else {}),
         }
         if rule.then is Then.AT_ONCE:
             values["at_time_over"] = True
@@ -184,6 +242,8 @@ class Rows:
         if answer and answer.state_code == INVALID_NUMBERS and rule.state is State.REJECTED:
             values |= _named_alone(part, answer)
         gone = ("lease_until",) if answer else ("lease_until", "code")
+        if rule.state.final:
+            gone = (*gone, *self._gone_text())
         return self._moved(values, now, attention=rule.attention, gone=gone)
 
     def divided(self, part: Part, submit: Submit, outcome: Outcome, *, now: datetime) -> Change:
@@ -194,7 +254,8 @@ class Rows:
             "divided": None if part.is_half else list(part.mobiles),
             **_told(outcome),
         }
-        return self._moved(values, now, attention=None, gone=("lease_until", "mobiles"))
+        gone = ("lease_until", "mobiles", *self._gone_text())
+        return self._moved(values, now, attention=None, gone=gone)
 
     def inferred(self, part: Mapping[str, Any], token: str, *, now: datetime) -> Change:
         """An acceptance that reports have proven: ``part`` is the row, whose answer was lost.
@@ -278,10 +339,24 @@ def _listed_under(send: Send, part: Part, now: datetime) -> Row:
 def taking_over(row: Row, standing: Standing) -> Row:
     """Return a row that takes the place of a refused body's, and remembers what was refused.
 
-    The revision goes on, so that nobody who saw the refused body can write over what comes now.
+    The revision goes on, so that nobody who saw the refused body can write over what comes now. A cancel that
+    stands there goes on, too: a send joins it, and a body that is refused does not undo it.
     """
     refused = [*standing.refused, *row.get("refused", ())]
-    return row | {"revision": standing.revision + 1, "refused": refused[-_REMEMBERED:]}
+    taken = row | {"revision": standing.revision + 1, "refused": refused[-_REMEMBERED:] or None}
+    if standing.cancelled is None:
+        return taken
+    taken |= {"cancelled_at": beijing.iso(standing.cancelled), "cancels_send": standing.whole or None}
+    joins = "refused" not in row and row["state"] is State.WAITING
+    if not joins:
+        return taken
+    return taken | _told_of(stillborn(standing.cancelled), beijing.from_iso(row["updated_at"]))
+
+
+def stillborn(cancelled: datetime) -> Row:
+    """Return what a row says that was cancelled before it came to be."""
+    words = stopped(0, cancelled).words
+    return {"state": State.CANCELLED, "words": words, "cancelled_at": beijing.iso(cancelled)}
 
 
 def digest_of(body: str) -> str:

@@ -74,9 +74,25 @@ class Part:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """One part of a send, as its row tells it: the ``part``, of so many, and the whole send's ``fingerprint``.
+
+    ``lent`` tells that its text stands in the row only until it has gone out.
+    """
+
+    part: Part
+    parts: int
+    fingerprint: str
+    lent: bool = False
+
+
 @dataclass(frozen=True)
 class Send:
-    """A send that keeps every rule: what its parts have in common, and the parts."""
+    """A send that keeps every rule: what its parts have in common, and the parts.
+
+    With an ``excerpt`` it is not the body that came, but what a row tells of one part of it.
+    """
 
     send_id: str
     mobiles: tuple[str, ...] = field(repr=False)
@@ -89,6 +105,7 @@ class Send:
     category: Category = Category.NOTICE
     campaign: str | None = None
     hold: bool = False
+    excerpt: Excerpt | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -98,6 +115,8 @@ class Send:
         order of the mobiles does: it decides which part a mobile is in. It stands in rows, so it has to be the
         same in every release: a field that came later counts only where it says something else than its default.
         """
+        if self.excerpt:
+            return self.excerpt.fingerprint
         payload: list[Any] = [
             self.mobiles,
             [invalid.mobile for invalid in self.invalid_mobiles],
@@ -119,6 +138,8 @@ class Send:
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The send's first-level parts, in order. At least one; every mobile, good or not, is in exactly one."""
+        if self.excerpt:
+            return (self.excerpt.part,)
         good = [self.mobiles[start : start + MAX_MOBILES] for start in range(0, len(self.mobiles), MAX_MOBILES)]
         few = len(self.invalid_mobiles) <= NAMED_WITH_PART_ONE
         with_first = self.invalid_mobiles if good and few else ()
@@ -128,6 +149,16 @@ class Send:
             Part(str(number), mobiles, with_first if number == 1 and good else invalid)
             for number, (mobiles, invalid) in enumerate(slices, start=1)
         )
+
+    @property
+    def lent(self) -> bool:
+        """Whether rows hold its text until it has gone out, whatever else is said of texts: there is no other."""
+        return self.excerpt is not None and self.excerpt.lent
+
+    @property
+    def parts_in_all(self) -> int:
+        """How many first-level parts the send has, whether or not it is known whole here."""
+        return self.excerpt.parts if self.excerpt else len(self.parts)
 
     @cached_property
     def expires(self) -> datetime | None:

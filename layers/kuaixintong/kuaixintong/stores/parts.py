@@ -6,6 +6,9 @@ The time line of a row, and what each condition guards against::
     advance, claimed    the revision is the one the decision was made on: nobody has moved the row meanwhile
     settle, divide      the claim and the revision are the worker's own: a worker that was given up for dead,
                         and whose part another has taken over, writes nothing
+                        … and nothing but a part's end is written past a note that it is cancelled, unseen
+    stop, note_cancel   the revision is the one that the cancel was decided on
+    look_later          the row is due at the moment for which it was enqueued: nobody has claimed it since
     conclude            the state and the timestamp are those that were looked at, and no token has been noted:
                         what is known beside the row of a part that has ended is about this very request
 
@@ -19,17 +22,21 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr
 
 from kuaixintong.core.change import Change
+from kuaixintong.core.due import Due
 from kuaixintong.core.ledger import Attention
 from kuaixintong.core.rows import REFUSED_SHARDS, refused_shard
 from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.query import Sorted
 from kuaixintong.stores.table import Moved, Put, Table, Update
 
 BY_TOKEN = "by-token"  # noqa: S105  # the name of an index
 BY_ATTENTION = "by-attention"
 BY_CAMPAIGN = "by-campaign"
 BY_DAY = "by-day"
+BY_DUE = "by-due"
 
 _absent = Attr("send_id").not_exists
+_not_noted = Attr("cancelled_at").not_exists
 
 
 class Parts:
@@ -48,23 +55,53 @@ class Parts:
         """Put a row in the place of one that nobody has moved since it was ``seen``. Raises :class:`Moved`."""
         self._table.put(row, only_if=Attr("revision").eq(seen))
 
-    def advance(self, send_id: str, part: str, change: Change, *, seen: int) -> None:
-        """Change a row that nobody has moved since its revision was ``seen``. Raises :class:`Moved`."""
-        self._table.update(_key(send_id, part), change, only_if=Attr("revision").eq(seen))
+    def advance(self, send_id: str, part: str, change: Change, *, seen: int, noted: bool = False) -> None:
+        """Change a row that nobody has moved since its revision was ``seen``, or has ``noted`` as cancelled.
 
-    def settle(self, send_id: str, part: str, change: Change, *, claim: str, revision: int) -> None:
-        """Write a result, if the row is still the worker's own. Raises :class:`Moved`."""
-        self._table.update(_key(send_id, part), change, only_if=_ours(claim, revision))
+        Raises :class:`Moved`.
+        """
+        condition = Attr("revision").eq(seen)
+        self._table.update(_key(send_id, part), change, only_if=condition if noted else condition & _not_noted())
+
+    def settle(
+        self, send_id: str, part: str, change: Change, *, claim: str, revision: int, unless_noted: bool = False
+    ) -> None:
+        """Write a result, if the row is still the worker's own, ``unless_noted`` as cancelled.
+
+        Raises :class:`Moved`. The note takes no revision: whoever's claim and revision still stand there knows
+        that it was the note.
+        """
+        condition = _ours(claim, revision)
+        self._table.update(
+            _key(send_id, part), change, only_if=condition & _not_noted() if unless_noted else condition
+        )
 
     def divide(
-        self, send_id: str, part: str, change: Change, halves: Sequence[Item], *, claim: str, revision: int
+        self,
+        send_id: str,
+        part: str,
+        change: Change,
+        halves: Sequence[Item],
+        *,
+        claim: str,
+        revision: int,
+        noted: bool = False,
     ) -> None:
         """Write, all or nothing, the end of a part and the beginning of its halves. Raises :class:`Moved`.
 
-        So at every moment each mobile is in exactly one row that can still be sent.
+        So at every moment each mobile is in exactly one row that can still be sent. Nothing is written over a
+        note that the part is cancelled, unless the halves were made knowing that it is ``noted``.
         """
-        whole = Update(_key(send_id, part), change, _ours(claim, revision))
-        self._table.transact([whole, *(Put(half, _absent()) for half in halves)], token=claim)
+        condition = _ours(claim, revision)
+        whole = Update(_key(send_id, part), change, condition if noted else condition & _not_noted())
+        token = f"{claim}-c" if noted else claim  # another transaction than the one that met the note
+        self._table.transact([whole, *(Put(half, _absent()) for half in halves)], token=token)
+
+    def look_later(self, row: Due, due_at: str) -> None:
+        """Let a row that has been enqueued be looked at again later, unless a worker has taken it meanwhile."""
+        key = _key(row.reference.send_id, row.reference.part)
+        with suppress(Moved):
+            self._table.update(key, Change({"due_at": due_at}), only_if=Attr("due_at").eq(row.due_at))
 
     def mark(self, send_id: str, part: str, change: Change, *, states: Collection[str]) -> None:
         """Change a row without moving it, if its state is one of ``states``; else leave it alone."""
@@ -90,6 +127,25 @@ class Parts:
         """Yield as much of a send's rows as a claim needs to know, read consistently: no failed write for each."""
         return self._table.query("send_id", send_id, fields=_DECIDING, consistent=True)
 
+    def of_part(self, send_id: str, part: str) -> Item | None:
+        """Return the whole row of a part, read consistently."""
+        return self._table.get(_key(send_id, part))
+
+    def to_stop(self, send_id: str) -> list[Item]:
+        """Return what a cancel needs to know of a send's rows, read consistently."""
+        fields = (*_DECIDING, "send_id", "positions", "content_lent")
+        return list(self._table.query("send_id", send_id, fields=fields, consistent=True))
+
+    def texts(self, send_id: str) -> Iterator[str]:
+        """Yield the texts that a send's rows hold, of as many of them as do."""
+        rows = self._table.query("send_id", send_id, fields=("part", "content"), consistent=True)
+        return (row["content"] for row in rows if "content" in row)
+
+    def due(self, shard: str, moment: str) -> Iterator[Due]:
+        """Yield the rows of one of the index's shards whose next look is at ``moment`` or before, oldest first."""
+        rows = self._table.query("due_shard", shard, index=BY_DUE, sort=Sorted("due_at", up_to=moment))
+        return map(Due.of, rows)
+
     def of_token(self, token: str) -> Item | None:
         """Return the part that the platform knows by ``token``; ``None`` if no row says so (yet)."""
         keys = next(self._table.query("token", token, index=BY_TOKEN), None)
@@ -110,6 +166,7 @@ _DECIDING = (
     *("part", "state", "fingerprint", "revision", "claim", "lease_until"),
     *("timestamp", "uses", "unanswered", "attempts", "cid", "uid", "server", "asked_at"),
     *("with_at_time", "at_time_over", "refused", "outbound", "history"),
+    *("cancelled_at", "cancels_send", "waits_until", "parts"),
 )
 """What :meth:`kuaixintong.core.ledger.Standing.of` reads."""
 
