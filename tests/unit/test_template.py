@@ -24,6 +24,7 @@ INDEXES = {
     "SendsTable": {
         "by-token": ["token S"],
         "by-attention": ["attention S", "updated_at S"],
+        "by-due": ["due_shard S", "due_at S"],
         "by-campaign": ["campaign_shard S", "created_at S"],
         "by-day": ["day_shard S", "created_at S"],
     },

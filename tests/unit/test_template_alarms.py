@@ -88,10 +88,11 @@ def test_an_alarm_looks_at_a_metric_of_aws_or_at_one_of_this_stack(name: str) ->
     assert "Metrics" not in alarm  # of one metric each: emulators know no more
 
 
-def test_missing_data_is_good_news_but_for_the_account_check() -> None:
+def test_missing_data_is_good_news_but_for_what_a_schedule_writes_each_time() -> None:
     odd = {name: each["TreatMissingData"] for name, each in ALARMS.items()}
     assert {name: treatment for name, treatment in odd.items() if treatment != "notBreaching"} == {
         "LoginFailedAlarm": "breaching",
+        "DueLateAlarm": "breaching",
         "LowBalanceAlarm": "ignore",
     }
 
@@ -158,6 +159,7 @@ HISTORIES: dict[str, tuple[list[History], list[History]]] = {
         [[[1], NOTHING, [2], [1]], [[1], [1], [1], NOTHING]],
         [[[9], [9], NOTHING, NOTHING], [NOTHING] * 4, [[0]] * 4],
     ),
+    "DueLateAlarm": ([[[301], [0, 301]], [NOTHING, NOTHING], [[999], NOTHING]], [[[301], [300]], [[0], [301]]]),
     "PausedAuthenticationAlarm": A_PAUSE,
     "PausedSourceAddressAlarm": A_PAUSE,
     "PausedAccountDisabledAlarm": A_PAUSE,

@@ -263,6 +263,15 @@ class BalanceSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class DueSettings(Settings):
+    """What the function that enqueues what is due needs to know."""
+
+    sends_table: str = field(metadata=_text("SENDS_TABLE"))
+    send_queue_url: str = field(metadata=_text("SEND_QUEUE_URL"))
+    urgent_queue_url: str = field(metadata=_text("URGENT_QUEUE_URL"))
+
+
+@dataclass(frozen=True, slots=True)
 class TableNames(Settings):
     """The tables of the read side: the stack's outputs of the same names.
 
