@@ -150,7 +150,9 @@ class _FaultSwitch(_Switch):
         async def turn() -> None:
             if self.turned():
                 on = bool(self.element.value)
-                await act(desk, t, lambda: desk.steering.set_faults(switched(desk.steering.faults(), name, on=on)))
+                await act(
+                    desk, t, lambda: desk.steering.set_faults(switched(desk.steering.faults(), name, on=on))
+                )
 
         self.element.on_value_change(turn)
 
@@ -197,10 +199,7 @@ def _draw_state(t: Words, found: Platform) -> None:
         ("platform.asked", f"{found.state['requests']:,}"),
         ("platform.late", str(found.state["late_requests"])),
         ("platform.held", str(pushes["held_pushes"])),
-        (
-            "platform.rate",
-            t("platform.no-rate") if found.settings["rate"] is None else f"{found.settings['rate']:g}",
-        ),
+        ("platform.rate", t("platform.no-rate") if found.settings["rate"] is None else f"{found.settings['rate']:g}"),
         ("platform.memory", t(f"memory.{found.settings['timestamps']}")),
         ("platform.segments", t(f"segments.{found.settings['segment_reports']}")),
         ("platform.push-url", found.settings["push_url"] or t("platform.no-push-url")),
