@@ -263,6 +263,14 @@ class BalanceSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class CancelSettings(Settings):
+    """The tables of a cancel: the stack's outputs of the same names."""
+
+    sends_table: str = field(metadata=_text("SENDS_TABLE"))
+    campaigns_table: str = field(metadata=_text("CAMPAIGNS_TABLE"))
+
+
+@dataclass(frozen=True, slots=True)
 class DueSettings(Settings):
     """What the function that enqueues what is due needs to know."""
 

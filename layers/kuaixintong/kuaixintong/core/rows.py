@@ -22,6 +22,7 @@ from kuaixintong.core.ledger import (
     Addressee,
     Attention,
     Lapse,
+    Note,
     Outcome,
     Rule,
     Standing,
@@ -137,6 +138,26 @@ class Rows:
         """The cancel of what nobody has seen: a whole send, or one part of a send of so many ``parts``."""
         whole = {"cancels_send": True} if parts is None else {"parts": parts}
         return {"send_id": send_id, "part": part, **_told_of(stillborn(now), now), **whole, **self._dated(now)}
+
+    def ended(
+        self, end: Lapse, *, claim: str, now: datetime, mobiles: Sequence[str] = (), lent: bool = False
+    ) -> Change:
+        """A part that a cancel ends; a half's ``mobiles`` come back, and a text that was ``lent`` goes.
+
+        The ``claim`` is the cancel's own: whoever held the part before is told that it no longer does.
+        """
+        values = {"state": end.state, "words": end.words, "claim": claim, "mobiles": list(mobiles) or None}
+        values |= {"cancelled_at": beijing.iso(end.cancelled)} if end.cancelled else {}
+        gone = ("lease_until", *due.WAITING, *(LENT if lent else ()))
+        return self._moved(values, now, attention=end.attention, gone=gone)
+
+    @staticmethod
+    def noted_cancel(note: Note, *, now: datetime) -> Change:
+        """The note that a part is cancelled: beside a request without a revision, for its owner's result must fit."""
+        cancelled = {"cancelled_at": beijing.iso(now)}
+        if not note.revised:
+            return Change(cancelled)
+        return Change({**cancelled, "cancels_send": True, "updated_at": beijing.iso(now)}, added={"revision": 1})
 
     # --- waiting as a row ---------------------------------------------------------------------------------------
 

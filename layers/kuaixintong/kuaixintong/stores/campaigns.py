@@ -8,7 +8,11 @@ from typing import Any, Self
 from boto3.dynamodb.conditions import Attr
 
 from kuaixintong.core import beijing
+from kuaixintong.core.change import Change
 from kuaixintong.stores.table import Moved, Table
+
+CANCEL = "cancel"
+"""The source of a campaign that was cancelled before anybody had named it."""
 
 QUEUE = "queue"
 """The source of a campaign that the sender met first in a send: nobody had named it before."""
@@ -75,6 +79,21 @@ class Campaigns:
         except Moved as moved:
             return Campaign.of(moved.standing or row)
         return None
+
+    def cancel(self, campaign: str, *, now: datetime) -> datetime:
+        """Write down that a campaign is cancelled, named or not; return since when.
+
+        The row lives on from then: as long as it does, nothing of this label is sent.
+        """
+        if self.get(campaign) is None:
+            self.name(campaign, now=now, source=CANCEL)
+        expires_at = int((now + self._retention).timestamp())
+        mark = Change({"cancelled_at": beijing.iso(now), "expires_at": expires_at})
+        try:
+            self._table.update({"campaign": campaign}, mark, only_if=Attr("cancelled_at").not_exists())
+        except Moved as moved:
+            return Campaign.of(moved.standing or {"campaign": campaign}).cancelled or now
+        return now
 
     def make_sure(self, campaign: str, *, now: datetime) -> None:
         """See to it that a campaign is there; what this process has seen once it need not look for again."""

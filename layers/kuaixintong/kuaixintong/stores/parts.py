@@ -24,7 +24,7 @@ from boto3.dynamodb.conditions import Attr
 from kuaixintong.core.change import Change
 from kuaixintong.core.due import Due
 from kuaixintong.core.ledger import Attention
-from kuaixintong.core.rows import REFUSED_SHARDS, refused_shard
+from kuaixintong.core.rows import REFUSED_SHARDS, campaign_shards, refused_shard
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.query import Sorted
 from kuaixintong.stores.table import Moved, Put, Table, Update
@@ -135,6 +135,11 @@ class Parts:
         """Return what a cancel needs to know of a send's rows, read consistently."""
         fields = (*_DECIDING, "send_id", "positions", "content_lent")
         return list(self._table.query("send_id", send_id, fields=fields, consistent=True))
+
+    def of_campaign(self, campaign: str) -> Iterator[Item]:
+        """Yield keys and state of a campaign's parts, as far as the index knows of them, in no order."""
+        for shard in campaign_shards(campaign):
+            yield from self._table.query("campaign_shard", shard, index=BY_CAMPAIGN)
 
     def texts(self, send_id: str) -> Iterator[str]:
         """Yield the texts that a send's rows hold, of as many of them as do."""
