@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from tests.fake_platform import Line
+from tests.reading import Tables
 from tests.sending import proven
 from tests.template import create_tables
 from tests.world import DynamoWorld, World
@@ -48,8 +49,14 @@ def secrets(aws: None) -> "SecretsManagerClient":
 
 @pytest.fixture
 def tables(dynamodb: "DynamoDBClient") -> dict[str, str]:
-    """The template's five tables, empty: ``{"SendsTable": name, "ReportsTable": name, …}``."""
+    """The template's tables, empty: ``{"SendsTable": name, "ReportsTable": name, …}``."""
     return create_tables(dynamodb, prefix="test-")
+
+
+@pytest.fixture
+def reading(dynamodb: "DynamoDBClient", tables: dict[str, str]) -> Tables:
+    """The template's tables, to be filled row by row, and a look-up of them."""
+    return Tables(dynamodb, tables)
 
 
 @pytest.fixture(scope="module")

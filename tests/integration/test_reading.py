@@ -5,75 +5,15 @@ are tested.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 import pytest
 
 from kuaixintong import status
 from kuaixintong.core.errors import SettingsMissing, StoreUnavailable
-from kuaixintong.status import Lookup
 from kuaixintong.stores.dynamo import to_item
-from kuaixintong.stores.inbound import Inbound
-from kuaixintong.stores.parts import Parts
-from kuaixintong.stores.reports import Reports
-from kuaixintong.stores.table import DynamoTable
 from tests.aws_faults import Faults, refusal
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-FIRST, SECOND = "13700000001", "13700000002"
-TOKEN = "376"
-
-
-class Tables:
-    """The three tables that are read, and a look-up of them by a client of its own."""
-
-    def __init__(self, client: "DynamoDBClient", names: dict[str, str]) -> None:
-        self.client = client
-        self.names = names
-        self.reader: DynamoDBClient = boto3.client("dynamodb")
-        self.lookup = Lookup(
-            Parts(DynamoTable(self.reader, names["SendsTable"])),
-            Reports(self.reader, names["ReportsTable"]),
-            Inbound(self.reader, names["InboundTable"]),
-        )
-        self.asked: list[dict[str, Any]] = []
-        self.reader.meta.events.register("provide-client-params.dynamodb.Query", self._note)
-        self.page: int | None = None
-        """Rows on a page at the most, as 1 MB is DynamoDB's own limit."""
-
-    def _note(self, params: dict[str, Any], **_: Any) -> None:
-        self.asked.append(dict(params))
-        if self.page:
-            params["Limit"] = self.page
-
-    def part(self, part: str = "1", *, send_id: str = "order-1", **row: Any) -> dict[str, Any]:
-        row = {"send_id": send_id, "part": part, "state": "WAITING", "mobiles": [FIRST]} | row
-        return self._put("SendsTable", {name: value for name, value in row.items() if value is not None})
-
-    def report(self, mobile: str = FIRST, code: str = "0", **row: Any) -> dict[str, Any]:
-        kept = {"token": TOKEN, "mobile": mobile, "result_code": code, "success": code == "0"} | row
-        kept = {
-            "received_at": "2026-11-23T12:00:00.000+08:00",
-            "outcome": f"{mobile}#{code}#{kept['success']:d}",
-        } | kept
-        return self._put("ReportsTable", kept)
-
-    def mo(self, moment: str, content: str = "你好吗", *, mobile: str = FIRST) -> dict[str, Any]:
-        row = {"mobile": mobile, "message_key": f"{moment}#{content}", "day": moment[:10], "content": content}
-        return self._put("InboundTable", row)
-
-    def _put(self, table: str, row: dict[str, Any]) -> dict[str, Any]:
-        self.client.put_item(TableName=self.names[table], Item=to_item(row))
-        return row
-
-
-@pytest.fixture
-def reading(dynamodb: "DynamoDBClient", tables: dict[str, str]) -> Tables:
-    return Tables(dynamodb, tables)
-
+from tests.reading import FIRST, SECOND, TOKEN, Tables
 
 # --- a send -----------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,9 @@ _KEYS_AT_ONCE = 5_000
 _MOBILES_AHEAD = 60_000
 """Mobiles of parts that are read ahead: about 60 MB, with their reports."""
 
+_LEAST = 500
+"""What a part of few mobiles weighs: so many of them are read ahead as keep all threads busy, and no more."""
+
 _MANY = 2_500
 """What a part of many mobiles weighs before it is known how many."""
 
@@ -124,6 +127,6 @@ def _weight(row: Item) -> int:
     """Return about how many mobiles a part has, as far as can be known before it is asked for as a whole."""
     if "positions" in row:
         begin, end = row["positions"]
-        return max(1, int(end) - int(begin))
+        return max(_LEAST, int(end) - int(begin))
     mobiles = len(row.get("mobiles", ()))
-    return max(mobiles, 1 if mobiles <= _FEW else _MANY)
+    return max(mobiles, _LEAST if mobiles <= _FEW else _MANY)

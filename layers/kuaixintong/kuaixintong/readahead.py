@@ -30,7 +30,7 @@ def in_order[A, B](
         try:
             for thing in things:
                 weighs = weight(thing)
-                while waiting and load + weighs > ahead:
+                while waiting and (load + weighs > ahead or waiting[0][0].done()):
                     first, its = waiting.popleft()
                     load -= its
                     yield first.result()

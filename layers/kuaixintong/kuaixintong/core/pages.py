@@ -38,7 +38,7 @@ def place(text: str | None, listing: str, subject: str) -> tuple[str, ...] | Non
         told = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=list[str])
     except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
         raise PageUnknown("This is no page token of a listing.") from error
-    if told[:2] != [listing, subject]:
+    if told[:2] != [listing, subject] or len(told) == 2:
         raise PageUnknown(f"This page token belongs to another listing than {listing} {subject}.")
     return tuple(told[2:])
 

@@ -144,15 +144,12 @@ def items_of(
 
 
 def _projection(fields: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return the expression of what is wanted, and its names; an element of a list is ``name[0]``."""
-    names: dict[str, str] = {}
-    wanted = []
-    for number, path in enumerate(fields):
-        name, bracket, rest = path.partition("[")
-        placeholder = next((known for known, its in names.items() if its == name), f"#field{number}")
-        names[placeholder] = name
-        wanted.append(f"{placeholder}{bracket}{rest}")
-    return ", ".join(wanted), names
+    """Return the expression of what is wanted, and the names in it.
+
+    An element of a list, ``name[0]``, is spelled out: ``name`` must be none of DynamoDB's reserved words.
+    """
+    names = {f"#field{number}": name for number, name in enumerate(fields) if "[" not in name}
+    return ", ".join([*names, *(name for name in fields if "[" in name)]), names
 
 
 def _narrow(request: "QueryInputTypeDef", sort: Sorted) -> None:

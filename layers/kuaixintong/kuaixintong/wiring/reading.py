@@ -1,5 +1,7 @@
 """Whoever asks the tables: from their names to a :class:`~kuaixintong.status.Lookup`."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kuaixintong.settings import TableNames
@@ -10,6 +12,7 @@ from kuaixintong.stores.listings import Listings, Tables
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.reports import Reports
 from kuaixintong.stores.table import DynamoTable
+from kuaixintong.wiring import now
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -18,7 +21,9 @@ CONNECTIONS = THREADS + 4
 """As many as one question has threads, and those that read keys for them."""
 
 
-def reader(tables: TableNames, client: "DynamoDBClient | None" = None) -> Lookup:
+def reader(
+    tables: TableNames, client: "DynamoDBClient | None" = None, *, clock: Callable[[], datetime] = now
+) -> Lookup:
     """Build the look-up on ``client``, or with the credentials and region of the environment."""
     client = client or aws.dynamodb(connections=CONNECTIONS)
     others = Tables(tables.sends, tables.outbound, tables.campaigns, tables.mobiles, tables.account)
@@ -28,4 +33,5 @@ def reader(tables: TableNames, client: "DynamoDBClient | None" = None) -> Lookup
         Inbound(client, tables.inbound),
         Listings(client, others),
         reports_within=tables.reports_within,
+        clock=clock,
     )
