@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from kuaixintong.status import Lookup
-from kuaixintong.stores.dynamo import Item, from_item
+from kuaixintong.stores.dynamo import Item, from_item, to_item
 from kuaixintong.stores.inbound import Inbound
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.reports import Reports
@@ -123,6 +123,10 @@ class Deployment:
             TableName=self.outputs[f"{table}TableName"], ConsistentRead=True
         )
         return [from_item(item) for page in pages for item in page["Items"]]
+
+    def put(self, table: str, row: Mapping[str, Any]) -> None:
+        """Put a row into the table that an output names."""
+        self.aws.dynamodb.put_item(TableName=self.outputs[table], Item=to_item(row))
 
     def messages_left(self, queue: str = "SendQueueUrl") -> int:
         """Return how many messages a queue holds: waiting, in flight and delayed."""

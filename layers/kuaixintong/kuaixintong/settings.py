@@ -320,6 +320,14 @@ class ReceiverSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmSettings(Settings):
+    """Where parts stand, and for how long: a row lives on after it is written."""
+
+    sends_table: str = field(metadata=_text("SENDS_TABLE"))
+    retention: timedelta = field(metadata=_days("RETENTION_DAYS"))
+
+
+@dataclass(frozen=True, slots=True)
 class RedriveSettings(Settings):
     """The queues of a redrive: the stack's outputs of the same names."""
 

@@ -7,7 +7,8 @@
     │   ├── SendRefused         a queue message that breaks the rules of a send
     │   ├── PushForbidden       a push without the right credentials
     │   ├── PushUnreadable      a push with the right credentials that cannot be read
-    │   └── PageUnknown         a page of a listing is asked for by what is no token of it
+    │   ├── PageUnknown         a page of a listing is asked for by what is no token of it
+    │   └── NotConfirmed        a person's word on a part that does not fit what the tables say
     ├── OperatorNeeded          a person has to mend the deployment
     │   ├── SettingsMissing     the function's environment is incomplete or contradicts itself
     │   ├── CredentialsUnusable a secret that lacks a field or is no JSON object
@@ -62,6 +63,10 @@ class PushUnreadable(RequestWrong):
 
 class PageUnknown(RequestWrong):
     """What asks for a listing's next page is no token of that listing."""
+
+
+class NotConfirmed(RequestWrong):
+    """A person's word on a part does not fit what the tables say; the text is a sentence that says why."""
 
 
 class OperatorNeeded(KuaixintongError):

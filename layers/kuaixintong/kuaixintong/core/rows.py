@@ -292,6 +292,29 @@ class Rows:
         }
         return self._moved(values, now, attention=None, gone=("code",))
 
+    def confirmed(self, part: Mapping[str, Any], token: str, *, now: datetime) -> Change:
+        """An acceptance by a person's word: ``part`` is the row, which lacks the token, or any answer."""
+        values = {
+            "state": State.ACCEPTED,
+            "token": token,
+            "confirmed": True,
+            "accepted_at": part.get("accepted_at") or part.get("asked_at"),
+            "words": f"A person said that the platform accepted it under token {token}.",
+        }
+        return self._moved(values, now, attention=None, gone=("code",))
+
+    def denied(self, part: Mapping[str, Any], by: str, *, now: datetime) -> Change:
+        """The end of a part, ``part`` is its row, that was not accepted by a person's word.
+
+        It goes on counting among those that an unknown token may belong to: ``denied`` says so.
+        """
+        words = (
+            f"{by} said that the platform did not accept it. To send it anew, enqueue its mobiles under a new id, "
+            f"such as {part['send_id']}-again."
+        )
+        values = {"state": State.REJECTED, "denied": True, "words": words}
+        return self._moved(values, now, attention=None, gone=("code",))
+
     @staticmethod
     def given_up(*, now: datetime) -> Change:
         """The mark of a part whose message goes to the dead-letter queue; the part itself stays as it is.

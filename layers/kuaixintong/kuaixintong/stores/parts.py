@@ -123,6 +123,10 @@ class Parts:
         """Yield of each of a send's parts what it is called, its token and its last events."""
         return self._table.query("send_id", send_id, fields=("part", "token", "history"))
 
+    def row(self, send_id: str, part: str) -> Item | None:
+        """Return one part's row, read consistently."""
+        return self._table.get(_key(send_id, part))
+
     def states(self, send_id: str) -> Iterator[Item]:
         """Yield as much of a send's rows as a claim needs to know, read consistently: no failed write for each."""
         return self._table.query("send_id", send_id, fields=_DECIDING, consistent=True)
