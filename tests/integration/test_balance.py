@@ -191,7 +191,6 @@ def unconfirmed(world: World) -> str:
     world.deliver(body)
     world.pass_time(minutes=10)
     world.deliver(body, receive_count=2)
-    world.table("OutboundTable").put({"mobile": "13708600860", "send_id": body["id"], "part": "1"})
     [message] = world.platform.messages
     world.push(message)
     world.pass_time(minutes=15)

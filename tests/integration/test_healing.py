@@ -1,6 +1,5 @@
 """UNCONFIRMED heals itself where reports prove an acceptance, and nowhere else (contract, section 4)."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -35,7 +34,6 @@ class Lost:
         self.bodies[send_id] = body
         self.world.line.fates.append("lost")
         self.world.deliver(body)
-        list_outbound(self.world, send_id, mobiles)
         message = self.world.platform.messages[-1]
         assert message.mobiles == mobiles
         self.world.deliver(BODY | {"mobiles": [SOMEBODYS]}, message_id=f"beside-{send_id}")  # no outage
@@ -60,11 +58,6 @@ def world() -> World:
 @pytest.fixture
 def lost(world: World) -> Lost:
     return Lost(world)
-
-
-def list_outbound(world: World, send_id: str, mobiles: Collection[str]) -> None:
-    for mobile in mobiles:
-        world.table("OutboundTable").put({"mobile": mobile, "send_id": send_id, "part": "1"})
 
 
 def settle(world: World) -> None:
@@ -144,7 +137,6 @@ def test_a_second_send_under_way_keeps_the_first_in_doubt(world: World, lost: Lo
     lost.give_up()
     world.line.fates.append("held")
     world.deliver(BODY | {"id": "second", "mobiles": [A]})
-    list_outbound(world, "second", [A])
     assert world.row("second")["state"] == "SUBMITTING"
     world.pass_time(seconds=1)
     world.push(message)
@@ -160,7 +152,6 @@ def test_a_token_that_turns_up_by_itself_is_not_given_to_another(world: World, l
     message = lost.send("s", A)
     lost.give_up()
     world.deliver(BODY | {"id": "late", "mobiles": [A]})
-    list_outbound(world, "late", [A])
     noted = world.row("late")["token"]
     world.report(noted, A)
     settle(world)
@@ -249,7 +240,6 @@ def test_the_halves_of_a_divided_part_heal_each_by_its_own_mobiles(world: World,
     body = BODY | {"id": "s", "mobiles": [A, B, C, SOMEBODYS]}
     world.line.fates.extend(["well", "lost"])
     world.deliver(body)
-    list_outbound(world, "s", body["mobiles"])
     message = world.platform.messages[-1]
     assert message.mobiles == (A, B)
     world.pass_time(hours=2)
