@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kuaixintong.core.errors import KuaixintongError, RequestWrong
+from kuaixintong.core.errors import KuaixintongError, SendRefused
 from kuaixintong.stack import Stack
 from kuaixintong.stores.access import explained
 from kxt.words import both
@@ -198,7 +198,7 @@ def telling() -> Iterator[None]:
         yield
     except (KuaixintongError, Told) as error:
         _tell(error)
-        raise typer.Exit(WRONG_USE if isinstance(error, (Misused, RequestWrong)) else FAILED) from None
+        raise typer.Exit(WRONG_USE if isinstance(error, (Misused, SendRefused)) else FAILED) from None
     except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
         raise
     except KeyboardInterrupt as stopped:

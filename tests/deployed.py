@@ -1,4 +1,4 @@
-"""A deployed stack as somebody outside it sees it, in one process: the template's tables and the queues, by moto."""
+"""A deployed stack as somebody outside it sees it, in one process: the template's tables and queues, by moto."""
 
 import json
 from collections.abc import Mapping

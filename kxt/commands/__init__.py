@@ -6,7 +6,7 @@ import typer
 
 from kxt.app import app
 
-_MODULES = ("sending", "asking", "mending", "account")
+_MODULES = ("sending", "importing", "asking", "mending", "account")
 """In the order in which the help lists their commands."""
 
 

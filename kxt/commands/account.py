@@ -29,7 +29,6 @@ def account(shell: Shell) -> None:
             f"{state.pause_reason}, {moment(state.pause_until, now)}" if state.paused(now) else both("no", "否")
         )
         rows = [
-            (both("account", "账户"), state.cid),
             (both("balance, messages", "余额（条）"), state.sm_balance),
             (both("checked", "查询于"), moment(state.checked_at, now) or both("never", "从未")),
             (both("paused", "暂停"), paused),
@@ -40,7 +39,7 @@ def account(shell: Shell) -> None:
         ]
         if state.dear and now < state.dear.until:
             rows.append((both("balance is below", "余额低于"), state.dear.cost))
-        shell.table(("", ""), rows)
+        shell.table((both("account", "账户"), state.cid), rows)
         shell.line()
     else:
         shell.say(both("The platform has not been asked yet.", "尚未访问过平台。"))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kuaixintong.intake import Intake
     from kuaixintong.producer import Outbox
     from kuaixintong.status import Lookup
+    from kuaixintong.stores.campaigns import Campaigns
     from kuaixintong.stores.queue import DeadLetters
 
 __all__ = ["Stack"]
@@ -126,6 +127,14 @@ class Stack:
         return reader(tables, self.dynamodb)
 
     @cached_property
+    def campaigns(self) -> "Campaigns":
+        """What has been named a campaign, and by whom."""
+        from kuaixintong.stores.campaigns import Campaigns  # noqa: PLC0415
+        from kuaixintong.stores.table import DynamoTable  # noqa: PLC0415
+
+        return Campaigns(DynamoTable(self.dynamodb, self.output("CampaignsTableName")), self._retention)
+
+    @cached_property
     def dead_letters(self) -> "DeadLetters":
         """What was given up, and the way back."""
         from kuaixintong.stores.queue import DeadLetters  # noqa: PLC0415
@@ -143,7 +152,7 @@ class Stack:
             reports_table=self.output("ReportsTableName"),
             inbound_table=self.output("InboundTableName"),
             quarantine_table=self.output("QuarantineTableName"),
-            retention=timedelta(days=int(self.parameter("RetentionDays", "180"))),
+            retention=self._retention,
         )
         return intake(settings, client=self.dynamodb)
 
@@ -153,6 +162,10 @@ class Stack:
         from kuaixintong.account_view import AccountView  # noqa: PLC0415
 
         return AccountView(self)
+
+    @property
+    def _retention(self) -> timedelta:
+        return timedelta(days=int(self.parameter("RetentionDays", "180")))
 
     @property
     def _lanes(self) -> dict[Lane, str]:

@@ -5,6 +5,7 @@
     KuaixintongError
     ├── RequestWrong            whoever sent it has to change it
     │   ├── SendRefused         a queue message that breaks the rules of a send
+    │   ├── FileRefused         a file of people that cannot be sent under its campaign
     │   ├── PushForbidden       a push without the right credentials
     │   ├── PushUnreadable      a push with the right credentials that cannot be read
     │   ├── PageUnknown         a page of a listing is asked for by what is no token of it
@@ -51,6 +52,10 @@ class SendRefused(RequestWrong):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__(" ".join(faults))
         self.faults = tuple(faults)
+
+
+class FileRefused(RequestWrong):
+    """A file of people whose campaign is another file's, or somebody else's, or cancelled."""
 
 
 class PushForbidden(RequestWrong):

@@ -96,9 +96,16 @@ def explained(error: KuaixintongError) -> KuaixintongError:
     cause = error.__cause__
     if not isinstance(error, StoreUnavailable) or not isinstance(cause, (ClientError, BotoCoreError)):
         return error
-    told = str(error).partition(":")[0]
-    service = next((_PREFIXES[name] for name in _PREFIXES if told.startswith(name)), told)
-    return _answered(cause, service, _GONE) if isinstance(cause, ClientError) else _unanswered(cause, service)
+    service = next((prefix for name, prefix in _PREFIXES.items() if str(error).startswith(name)), None)
+    if service is None:
+        told: KuaixintongError = error
+    elif isinstance(cause, ClientError):
+        told = _answered(cause, service, _GONE)
+    else:
+        told = _unanswered(cause, service)
+    if isinstance(cause, ClientError) or not isinstance(told, StoreUnavailable):
+        return told
+    return StoreUnavailable(f"{told}. Check the network, the proxy and the region.")
 
 
 _GONE = MappingProxyType(
