@@ -19,8 +19,12 @@ def run(
 
     desk = Desk(stack, name=name, simulation=Simulation(local) if local else None, read_only=read_only)
     try:
-        serve(desk, port=port, tell=lambda link: print(link, flush=True))
+        serve(desk, port=port, tell=_print)
     except PortTaken as taken:
-        print(taken, file=sys.stderr)
+        print(taken, file=sys.stderr)  # noqa: T201
         return 1
     return 0
+
+
+def _print(link: str) -> None:
+    print(link, flush=True)  # noqa: T201  # data: what is to be opened

@@ -1,4 +1,4 @@
-"""The few elements that pages are made of. Every text goes in as text: nothing that came from outside is markup."""
+"""The few elements that pages are made of. Every text goes in as text: nothing from outside is ever markup."""
 
 from datetime import UTC, datetime
 

@@ -26,9 +26,9 @@ class Bubble:
     """Something on a handset's screen; ``key`` is its own."""
 
     key: str
-    sent: bool  # by the handset
     text: str
     at: str
+    sent: bool = False  # by the handset
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,6 @@ def mode_of(mobile: str, settings: Mapping[str, Any]) -> Mode:
 
 def bubbles(texts: Iterable[Mapping[str, Any]], mos: Iterable[Mapping[str, Any]]) -> tuple[Bubble, ...]:
     """Return what is on a screen, oldest first, the newest of it."""
-    received = [Bubble(f"t{each['token']}", False, each["content"], each["accepted_at"]) for each in texts]
-    said = [Bubble(f"m{each['sent_at']}", True, each["content"], each["sent_at"]) for each in mos]
+    received = [Bubble(f"t{each['token']}", each["content"], each["accepted_at"]) for each in texts]
+    said = [Bubble(f"m{each['sent_at']}", each["content"], each["sent_at"], sent=True) for each in mos]
     return tuple(sorted([*received, *said], key=lambda bubble: bubble.at)[-SHOWN:])

@@ -1,4 +1,4 @@
-"""Counts that take long: they go on in the background, show how far they are, and end when nobody looks any more."""
+"""Counts that take long: they go on in the background, show how far they are, and end when nobody looks."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ class _Unwatched(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Standing[A]:
-    """How far a count is. ``result`` is the last whole one, ``seen`` how many things the one under way has seen."""
+    """How far a count is. ``result`` is the last whole one, ``seen`` what the one under way has seen so far."""
 
     result: A | None
     seen: int

@@ -40,7 +40,7 @@ def sentence(t: Words, error: Exception) -> str:
             return str(error)
         case _:
             at = traceback.extract_tb(error.__traceback__)[-1]
-            logger.error("%s at %s:%d", type(error).__name__, at.filename, at.lineno)  # noqa: TRY400  # it may quote
+            logger.error("%s at %s:%d", type(error).__name__, at.filename, at.lineno)  # it may quote
             return t("error.unexpected", kind=type(error).__name__)
 
 
@@ -178,7 +178,7 @@ class Keyed:
             self._items.pop(key).frame.delete()
         for place, (key, value) in enumerate(wanted.items()):
             item = self._items.get(key) or self._added(key)
-            if item.frame.parent_slot.children[place] is not item.frame:
+            if self._holder.default_slot.children[place] is not item.frame:
                 item.frame.move(target_index=place)
             if item.value != value:
                 self._show(item, value)

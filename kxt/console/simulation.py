@@ -28,11 +28,11 @@ class Simulation:
 
     def state(self) -> dict[str, Json]:
         """Return counts and addresses."""
-        return self._get("state")
+        return dict(self._get("state"))
 
     def settings(self) -> dict[str, Json]:
         """Return the settings, without passwords."""
-        return self._get("settings")
+        return dict(self._get("settings"))
 
     def faults(self) -> list[dict[str, Json]]:
         """Return the rules in force, each with how many requests it saw and struck."""

@@ -1,4 +1,4 @@
-"""Every text of the pages, in English and Chinese. Key → (English, Chinese); a test sees to it that both are whole."""
+"""Every text of the pages. Key → (English, Chinese); a test sees to it that both are whole."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,7 +13,10 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "page.read-only": ("read only", "只读"),
         "page.search": ("Mobile or send id", "手机号或发送编号"),
         "page.loading": ("Asking …", "正在查询…"),
-        "page.again": ("{why} Asked again in {seconds} s; what was known stays.", "{why}（{seconds} 秒后重试，以下为此前的内容）"),
+        "page.again": (
+            "{why} Asked again in {seconds} s; what was known stays.",
+            "{why}（{seconds} 秒后重试，以下为此前的内容）",
+        ),
         "page.close": ("Close", "关闭"),
         "page.no": ("Leave it", "不做"),
         "error.read-only": ("This console only reads: nothing was changed.", "控制台为只读模式，未作任何更改。"),
@@ -189,14 +192,18 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "campaigns.statuses": ("Mobiles by what became of them", "号码投递状态"),
         "campaigns.sends": ("Newest sends", "最新发送"),
         "campaigns.counting": ("Counting: {n} so far …", "统计中：已查 {n} 项…"),
-        "campaigns.done": ("{done} of {parts} parts are done, of {sends} sends", "共 {sends} 个发送，{parts} 个分片中已完成 {done} 个"),
+        "campaigns.done": (
+            "{done} of {parts} parts are done, of {sends} sends",
+            "共 {sends} 个发送，{parts} 个分片中已完成 {done} 个",
+        ),
         "campaigns.rate": ("; {rate} a second, some {left} min left", "；每秒 {rate} 个，约剩 {left} 分钟"),
         "campaigns.export": ("Export as CSV", "导出 CSV"),
         "campaigns.exporting": ("Being put together …", "正在生成…"),
         "campaigns.cancel": ("Cancel this campaign", "取消此批次"),
         "campaigns.cancel-yes": ("Cancel it", "确认取消"),
         "campaigns.cancel-what": (
-            "{n} parts of {campaign} that are not done will never go to the platform, nor will what is still enqueued under this name.",
+            "{n} parts of {campaign} that are not done will never go to the platform, nor will what is still "
+            "enqueued under this name.",
             "{campaign} 中未完成的 {n} 个分片，以及以后以此名称提交的发送，都不会再提交平台。",
         ),
         # --- attention ------------------------------------------------------------------------------------------
@@ -208,34 +215,41 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "attention.GAVE_UP": ("given up", "已放弃"),
         "attention.REFUSED": ("body refused", "消息被拒"),
         "advice.UNCONFIRMED": (
-            "The platform may have accepted it, but its answer was lost. It is never sent again by itself. Ask the platform's staff about the timestamp, then say here what they said.",
+            "The platform may have accepted it, but its answer was lost. It is never sent again by itself. "
+            "Ask the platform's staff about the timestamp, then say here what they said.",
             "平台可能已受理，但应答丢失。系统不会自动重发。请凭时间戳询问平台工作人员，再在此登记结果。",
         ),
         "advice.PROTOCOL": (
-            "The platform refused the request as malformed or with an unknown code. Nothing was sent. Compare code and words with the interface's text, and enqueue it anew once that is mended.",
+            "The platform refused the request as malformed or with an unknown code. Nothing was sent. Compare "
+            "code and words with the interface's text, and enqueue it anew once that is mended.",
             "平台认为请求格式有误或返回未知状态码，短信未发送。请对照接口文档检查，修正后以新编号重新提交。",
         ),
         "advice.NO_TOKEN": (
-            "The platform accepted it but named no token, so its reports cannot be matched. Ask the platform's staff for the token of this timestamp.",
+            "The platform accepted it but named no token, so its reports cannot be matched. Ask the "
+            "platform's staff for the token of this timestamp.",
             "平台已受理但未返回 token，无法匹配状态报告。请凭时间戳向平台工作人员索取 token。",
         ),
         "advice.GAVE_UP": (
-            "The queue's receives ran out; the message lies in the dead-letter queue. Mend the cause, then redrive: it goes on where it stood.",
+            "The queue's receives ran out; the message lies in the dead-letter queue. Mend the cause, then "
+            "redrive: it goes on where it stood.",
             "队列重试次数已用尽，消息在死信队列中。排除原因后重新投递，会从中断处继续。",
         ),
         "advice.REFUSED": (
-            "The body of this message is no send, so nothing was sent. Mend the producer and enqueue the mended body, under the same id if you like.",
+            "The body of this message is no send, so nothing was sent. Mend the producer and enqueue the "
+            "mended body, under the same id if you like.",
             "消息内容不符合发送格式，未发送。请修正生产方后重新提交，可沿用原编号。",
         ),
         "attention.accepted": ("It was accepted", "已受理"),
         "attention.accepted-what": (
-            "Part {part} of {id} becomes accepted with the token that the platform's staff have named; its reports are then found by it.",
+            "Part {part} of {id} becomes accepted with the token that the platform's staff have named; its "
+            "reports are then found by it.",
             "{id} 的分片 {part} 将记为已受理，并按平台工作人员提供的 token 匹配状态报告。",
         ),
         "attention.token": ("Token", "token"),
         "attention.not-accepted": ("It was not accepted", "未受理"),
         "attention.not-accepted-what": (
-            "Part {part} of {id} becomes rejected, with the name of who said so. Enqueue its mobiles anew under a new id.",
+            "Part {part} of {id} becomes rejected, with the name of who said so. Enqueue its mobiles anew "
+            "under a new id.",
             "{id} 的分片 {part} 将记为已拒绝，并注明确认人。如需发送，请以新编号重新提交。",
         ),
         "attention.by": ("Who said so", "确认人"),
@@ -248,7 +262,10 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Each goes back into its own lane and on from where it stood. Nothing is sent twice.",
             "每条消息回到原队列，从中断处继续，不会重复发送。",
         ),
-        "attention.redriven": ("{n} went back; {left} are in other hands.", "已投递 {n} 条，另有 {left} 条正被占用。"),
+        "attention.redriven": (
+            "{n} went back; {left} are in other hands.",
+            "已投递 {n} 条，另有 {left} 条正被占用。",
+        ),
         "attention.quarantine": ("Quarantine", "隔离区"),
         "attention.quarantine-empty": ("No push was unreadable.", "没有无法解读的推送。"),
         "attention.seen": ("seen {n} times", "出现 {n} 次"),
@@ -257,10 +274,14 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "It is read by today's rules: what can be read becomes rows, the rest stays held.",
             "按当前规则重新解读：可读的写入数据表，其余继续隔离。",
         ),
-        "attention.released": ("{rows} rows were written; {left} entries stay held.", "写入 {rows} 行，{left} 条继续隔离。"),
+        "attention.released": (
+            "{rows} rows were written; {left} entries stay held.",
+            "写入 {rows} 行，{left} 条继续隔离。",
+        ),
         # --- handsets -------------------------------------------------------------------------------------------
         "handsets.what": (
-            "What the application sends arrives on these handsets, and they can answer. Nothing leaves this machine.",
+            "What the application sends arrives on these handsets, and they can answer. Nothing leaves this "
+            "machine.",
             "应用发送的短信会到达这些虚拟手机，也可以从这里回复。一切都在本机之内。",
         ),
         "handsets.empty": (
@@ -269,7 +290,10 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "handsets.mobile": ("Mobile", "手机号"),
         "handsets.add": ("Put up a handset", "添加手机"),
-        "handsets.no-mobile": ("That is no mobile: 11 digits that begin with 1.", "这不是手机号：应为 1 开头的 11 位数字。"),
+        "handsets.no-mobile": (
+            "That is no mobile: 11 digits that begin with 1.",
+            "这不是手机号：应为 1 开头的 11 位数字。",
+        ),
         "handsets.of": ("Handset {mobile}", "手机 {mobile}"),
         "handsets.screen": ("Messages on {mobile}", "{mobile} 的短信"),
         "handsets.switch": ("What {mobile} does", "{mobile} 的状态"),
@@ -284,14 +308,18 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         # --- platform -------------------------------------------------------------------------------------------
         "platform.faults": ("What goes wrong", "故障开关"),
         "platform.faults-what": (
-            "Of several that fit a request, the first that is on strikes. What they do is what real platforms have done.",
+            "Of several that fit a request, the first that is on strikes. What they do is what real platforms "
+            "have done.",
             "同时打开多个时，先打开的生效。这些都是真实平台出现过的情况。",
         ),
         "platform.settings": ("The platform", "平台状态"),
         "platform.requests": ("What it was asked", "收到的请求"),
         "platform.pushes": ("What it pushed, and the answer", "推送及应答"),
         "platform.no-requests": ("Nobody has asked yet: send something.", "还没有请求：请发送一条短信。"),
-        "platform.no-pushes": ("Nothing was pushed yet: reports follow an accepted send.", "还没有推送：短信受理后会推送状态报告。"),
+        "platform.no-pushes": (
+            "Nothing was pushed yet: reports follow an accepted send.",
+            "还没有推送：短信受理后会推送状态报告。",
+        ),
         "platform.struck": ("struck {n} times", "已触发 {n} 次"),
         "platform.balance": ("Balance, messages", "余额（条）"),
         "platform.accepted": ("Requests accepted", "已受理请求"),
@@ -306,7 +334,10 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "platform.segments": ("Reports of long texts", "长短信的报告"),
         "segments.whole": ("one for each mobile", "每个号码一条"),
         "segments.each": ("one for each piece", "每段一条"),
-        "segments.mixed": ("one for each piece, the last of a full handset fails", "每段一条，存储已满的手机末段失败"),
+        "segments.mixed": (
+            "one for each piece, the last of a full handset fails",
+            "每段一条，存储已满的手机末段失败",
+        ),
         "platform.push-url": ("Pushes go to", "推送地址"),
         "platform.no-push-url": ("nowhere yet", "尚未设置"),
         "platform.set-balance": ("New balance", "设置余额"),

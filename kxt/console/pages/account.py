@@ -13,7 +13,7 @@ _EVERY = 4.0
 
 def draw(desk: Desk, t: Words) -> None:
     """Draw the page."""
-    with tag("div", classes="columns"):
+    with tag("div", classes="halves"):
         with tag("section", classes="card"):
             tag("h2", t("overview.account"))
 

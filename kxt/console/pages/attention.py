@@ -121,9 +121,9 @@ async def _asked(t: Words, title: str, what: str, label: str, case: Case) -> str
         tag("p", t(what, id=case.send_id, part=case.part))
         field = ui.input(t(label)).props("outlined dense autofocus").mark("asked")
         with tag("div", classes="buttons"):
-            ui.button(t(title), on_click=lambda: dialog.submit(str(field.value or "").strip())).props("no-caps").mark(
-                "yes"
-            )
+            ui.button(t(title), on_click=lambda: dialog.submit(str(field.value or "").strip())).props(
+                "no-caps"
+            ).mark("yes")
             ui.button(t("page.no"), on_click=lambda: dialog.submit("")).props("outline no-caps")
     answer = await dialog
     return str(answer or "")
@@ -154,7 +154,7 @@ def _draw_dead_letters(desk: Desk, t: Words) -> None:
         seen["back"] = back
 
     button: ui.button | None = None
-    live = Live(desk, t, lambda: desk.reading.dead_letters.left(), show, calls=1, every=_EVERY)
+    live = Live(desk, t, lambda: int(desk.reading.dead_letters.left()), show, calls=1, every=_EVERY)
     with live.body:
         told = tag("p")
         progress = tag("p", classes="quiet").props('role="status"')

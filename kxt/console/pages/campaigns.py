@@ -49,13 +49,15 @@ def draw(desk: Desk, t: Words) -> None:
         if name.value:
             ui.navigate.to(campaign_address(t, str(name.value).strip()))
 
-    with tag("div", classes="row"):
-        field = ui.input(t("campaigns.day"), value=day["shown"], on_change=choose).props("outlined dense type=date")
-        name = ui.input(t("campaigns.find")).props("outlined dense").on("keydown.enter", find).mark("find-campaign")
-    with tag("section", classes="card"):
-        live = Live(
-            desk, t, lambda: lookup.campaigns_of_day(day["shown"], size=_PAGE), show, calls=1
+    with tag("div", classes="line"):
+        field = ui.input(t("campaigns.day"), value=day["shown"], on_change=choose).props(
+            "outlined dense type=date"
         )
+        name = (
+            ui.input(t("campaigns.find")).props("outlined dense").on("keydown.enter", find).mark("find-campaign")
+        )
+    with tag("section", classes="card"):
+        live = Live(desk, t, lambda: lookup.campaigns_of_day(day["shown"], size=_PAGE), show, calls=1)
         with live.body:
             nothing = empty(t("campaigns.empty"))
             nothing.set_visibility(False)
@@ -113,7 +115,7 @@ def draw_one(desk: Desk, t: Words, campaign: str) -> None:
         live = Live(desk, t, partial(lookup.campaign, campaign), view.show_line, calls=1, every=4.0)
         with live.body:
             view.draw_about()
-    with tag("div", classes="columns"):
+    with tag("div", classes="halves"):
         with tag("section", classes="card"):
             tag("h2", t("campaigns.states"))
             live = Live(desk, t, progress.states, view.show_states)
@@ -168,7 +170,7 @@ class _Bar:
                     share = tag("span", classes=f"fill {self._kind}-{name.lower()}")
                     share.style(f"width: {100 * counts[name] / whole:.3f}%")
             for name in names:
-                with tag("div", classes="row"):
+                with tag("div", classes="line"):
                     badge(self._t, self._kind, name)
                     tag("strong", f"{counts[name]:,}")
                     tag("span", f"{100 * counts[name] / whole:.1f} %", classes="quiet")
@@ -187,7 +189,7 @@ class _CampaignView:
     def draw_about(self) -> None:
         """Draw what stays of the campaign's own row, and the buttons."""
         t = self._t
-        self._about = tag("div", classes="row")
+        self._about = tag("div", classes="line")
         self._rate = tag("p", classes="quiet")
         with tag("div", classes="buttons"):
             ui.button(t("campaigns.export"), on_click=self._export).props("no-caps outline").mark("export")
@@ -214,7 +216,9 @@ class _CampaignView:
     def show_states(self, found: Standing[CampaignCounts]) -> None:
         """Draw the bar of states, and the rate since the last count."""
         counts = found.result
-        self.states.show(counts.states if counts else None, found.seen, running=found.running, trouble=found.trouble)
+        self.states.show(
+            counts.states if counts else None, found.seen, running=found.running, trouble=found.trouble
+        )
         if counts:
             self._show_rate(counts)
 

@@ -45,9 +45,7 @@ def shelf(simulation: Simulation, added: Mapping[str, None]) -> Shelf:
             Screen(
                 mobile,
                 mode_of(mobile, settings),
-                bubbles(
-                    simulation.messages(last=SHOWN, mobile=mobile), simulation.mos(last=SHOWN, mobile=mobile)
-                ),
+                bubbles(simulation.messages(last=SHOWN, mobile=mobile), simulation.mos(last=SHOWN, mobile=mobile)),
             )
             for mobile in sorted(shown)
         )
@@ -101,8 +99,10 @@ def _putting_up(desk: Desk, t: Words) -> None:
         desk.handsets[mobile] = None
         field.set_value("")
 
-    with tag("div", classes="row"):
-        field = ui.input(t("handsets.mobile")).props("outlined dense").on("keydown.enter", put_up).mark("new-handset")
+    with tag("div", classes="line"):
+        field = (
+            ui.input(t("handsets.mobile")).props("outlined dense").on("keydown.enter", put_up).mark("new-handset")
+        )
         ui.button(t("handsets.add"), on_click=put_up).props("no-caps outline")
 
 

@@ -41,7 +41,9 @@ def draw(desk: Desk, t: Words, mobile: str) -> None:
     lookup = desk.reading.lookup
     with tag("div"):
         Live(desk, t, partial(lookup.of_mobile, mobile, size=_HEAD), view.show, calls=calls)
-        Live(desk, t, partial(lookup.of_mobile, mobile, size=_PAGE), view.show_page, calls=calls, every=_PAGE_EVERY)
+        Live(
+            desk, t, partial(lookup.of_mobile, mobile, size=_PAGE), view.show_page, calls=calls, every=_PAGE_EVERY
+        )
 
 
 class _View:
@@ -57,7 +59,7 @@ class _View:
     def draw(self) -> None:
         """Draw what stays."""
         t = self._t
-        self._about = tag("div", classes="row")
+        self._about = tag("div", classes="line")
         if not self._desk.read_only:
             ui.button(t("mobile.write"), on_click=lambda: ui.navigate.to(self._write_address())).props(
                 "no-caps"
@@ -65,7 +67,9 @@ class _View:
         self._nothing = empty(t("mobile.empty"))
         self._nothing.set_visibility(False)
         self._events = Keyed(partial(_draw_event, t), classes="conversation")
-        self._more = ui.button(t("mobile.earlier"), on_click=self._earlier).props("no-caps outline").mark("earlier")
+        self._more = (
+            ui.button(t("mobile.earlier"), on_click=self._earlier).props("no-caps outline").mark("earlier")
+        )
         self._more.set_visibility(False)
 
     def _write_address(self) -> str:
@@ -119,9 +123,13 @@ class _View:
 
         async def change() -> None:
             kind = "in" if out else "out"
-            if await confirmed(t, t(f"mobile.opt-{kind}"), [t(f"mobile.opt-{kind}-what")], t(f"mobile.opt-{kind}")):
+            if await confirmed(
+                t, t(f"mobile.opt-{kind}"), [t(f"mobile.opt-{kind}-what")], t(f"mobile.opt-{kind}")
+            ):
                 optouts = desk.acting.optouts
-                await act(desk, t, lambda: (optouts.remove if out else optouts.add)(mobile), done=t("mobile.noted"))
+                await act(
+                    desk, t, lambda: (optouts.remove if out else optouts.add)(mobile), done=t("mobile.noted")
+                )
 
         ui.button(t("mobile.opt-in" if out else "mobile.opt-out"), on_click=change).props("no-caps outline dense")
 
@@ -152,7 +160,7 @@ def _draw_event(t: Words, event: Event) -> None:
 def _draw_sent(t: Words, event: Sent) -> None:
     with tag("div", classes="bubble mine"):
         tag("p", event.content or t("mobile.no-content"), classes="text")
-        with tag("div", classes="row"):
+        with tag("div", classes="line"):
             badge(t, "delivery", str(event.delivery))
             if event.state:
                 badge(t, "state", event.state)
@@ -160,6 +168,6 @@ def _draw_sent(t: Words, event: Sent) -> None:
                 tag("span", t.of("category", event.category), classes="badge")
         if event.reason or event.words:
             tag("p", event.reason or event.words or "", classes="quiet")
-        with tag("div", classes="row"):
+        with tag("div", classes="line"):
             when(t, event.at)
             link(t("mobile.send"), send_address(t, event.send_id))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from nicegui import ui
@@ -54,7 +54,7 @@ def standing(desk: Desk) -> Standing:
 def draw(desk: Desk, t: Words) -> None:
     """Draw the page."""
     lookup = desk.reading.lookup
-    with tag("div", classes="columns"):
+    with tag("div", classes="halves"):
         if desk.offers("account"):
             with tag("section", classes="card"):
                 tag("h2", t("overview.account"))
@@ -87,7 +87,7 @@ def _calls(lines: tuple[SendLine, ...]) -> int:
 def draw_line(t: Words, line: SendLine) -> None:
     """Draw one send of a list."""
     with tag("div", classes="entry"):
-        for state in line.states or {None: 1}:
+        for state in line.states or (None,):
             badge(t, "state", state)
         link(line.send_id, send_address(t, line.send_id), classes="id")
         if line.mobile and line.mobiles == 1:
@@ -131,7 +131,7 @@ def draw_account(t: Words, found: Standing) -> None:
             ("account.pace", t("account.no-pace") if found.pace is None else f"{found.pace:.3g}"),
         )
         if account.checked_at:
-            with tag("div", classes="row"):
+            with tag("div", classes="line"):
                 tag("span", t("account.checked"), classes="quiet")
                 when(t, account.checked_at.isoformat())
     for lane in (Lane.URGENT, Lane.ORDINARY, None):
@@ -139,7 +139,7 @@ def draw_account(t: Words, found: Standing) -> None:
         if queue is not None:
             name = t(f"queue.{lane or 'dead'}")
             numbers = t("queue.holds", waiting=f"{queue.waiting:,}", in_hand=f"{queue.in_hand:,}")
-            with tag("div", classes="row"):
+            with tag("div", classes="line"):
                 tag("span", name)
                 warn = lane is None and queue.waiting
                 tag("span", numbers, classes=f"badge {'warning' if warn else ''}")
@@ -163,7 +163,9 @@ def _draw_balances(desk: Desk, t: Words) -> None:
     live = Live(desk, t, ask, show, calls=2, every=_BALANCES_EVERY)
     with live.body:
         told = tag("p", classes="quiet")
-        chart = ui.echart(_CHART | {"series": [{"type": "line", "showSymbol": False, "areaStyle": {}, "data": []}]})
+        chart = ui.echart(
+            _CHART | {"series": [{"type": "line", "showSymbol": False, "areaStyle": {}, "data": []}]}
+        )
         chart.classes("chart").props(f'role="img" aria-label="{t("account.course")}"')
         chart.set_visibility(False)
 
@@ -185,7 +187,7 @@ def lasts(balances: list[Balance]) -> float | None:
     points = [
         (datetime.fromisoformat(each.at), each.sm_balance) for each in balances if each.sm_balance is not None
     ]
-    used = sum(max(0, before - after) for (_, before), (_, after) in zip(points, points[1:], strict=False))
+    used = sum(max(0, before - after) for (_, before), (_, after) in pairwise(points))
     if not used:
         return None
     days = (points[-1][0] - points[0][0]).total_seconds() / 86_400
@@ -209,7 +211,7 @@ def _draw_attention(desk: Desk, t: Words) -> None:
             if not found:
                 empty(t("attention.empty"))
             for reason, count in found.items():
-                with tag("div", classes="row"):
+                with tag("div", classes="line"):
                     badge(t, "attention", reason)
                     more = "+" if sum(found.values()) >= _LOOKED_THROUGH else ""
                     link(t("overview.see", n=f"{count}{more}"), address(t, "/attention"))

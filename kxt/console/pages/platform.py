@@ -82,7 +82,7 @@ def draw(desk: Desk, t: Words) -> None:
     """Draw the page."""
     simulation = desk.simulation
     assert simulation
-    with tag("div", classes="columns"):
+    with tag("div", classes="halves"):
         with tag("section", classes="card"):
             tag("h2", t("platform.faults"))
             tag("p", t("platform.faults-what"), classes="quiet")
@@ -96,7 +96,7 @@ def draw(desk: Desk, t: Words) -> None:
                 _settings(desk, t)
 
     def show(found: Platform) -> None:
-        for name, switch in switches.items():
+        for switch in switches.values():
             switch.show(found.rules)
         outage.show(refusing=bool(found.state["refusing_connections"]))
         about.clear()
@@ -108,7 +108,7 @@ def draw(desk: Desk, t: Words) -> None:
         pushes.update((f"{each['push']}-{each['at']}", each) for each in reversed(found.pushes))
 
     live = Live(desk, t, partial(looked_at, simulation), show)
-    with live.body, tag("div", classes="columns"):
+    with live.body, tag("div", classes="halves"):
         with tag("section", classes="card"):
             tag("h2", t("platform.requests"))
             no_requests = empty(t("platform.no-requests"))
@@ -150,9 +150,7 @@ class _FaultSwitch(_Switch):
         async def turn() -> None:
             if self.turned():
                 on = bool(self.element.value)
-                await act(
-                    desk, t, lambda: desk.steering.set_faults(switched(desk.steering.faults(), name, on=on))
-                )
+                await act(desk, t, lambda: desk.steering.set_faults(switched(desk.steering.faults(), name, on=on)))
 
         self.element.on_value_change(turn)
 
@@ -199,7 +197,10 @@ def _draw_state(t: Words, found: Platform) -> None:
         ("platform.asked", f"{found.state['requests']:,}"),
         ("platform.late", str(found.state["late_requests"])),
         ("platform.held", str(pushes["held_pushes"])),
-        ("platform.rate", t("platform.no-rate") if found.settings["rate"] is None else f"{found.settings['rate']:g}"),
+        (
+            "platform.rate",
+            t("platform.no-rate") if found.settings["rate"] is None else f"{found.settings['rate']:g}",
+        ),
         ("platform.memory", t(f"memory.{found.settings['timestamps']}")),
         ("platform.segments", t(f"segments.{found.settings['segment_reports']}")),
         ("platform.push-url", found.settings["push_url"] or t("platform.no-push-url")),
@@ -218,13 +219,13 @@ def _settings(desk: Desk, t: Words) -> None:
         await act(desk, t, lambda: desk.steering.change(**{name: value}), done=t("platform.changed"))
 
     for name in ("balance", "rate"):
-        with tag("div", classes="row"):
+        with tag("div", classes="line"):
             field = ui.input(t(f"platform.set-{name}")).props("outlined dense").mark(f"set-{name}")
             ui.button(t("platform.set"), on_click=partial(_put, put, name, field)).props("no-caps outline")
-    with tag("div", classes="row"):
+    with tag("div", classes="line"):
         ui.button(
             t("platform.release"),
-            on_click=lambda: act(desk, t, lambda: desk.steering.release(), done=t("platform.released")),
+            on_click=partial(act, desk, t, lambda: desk.steering.release(), done=t("platform.released")),  # noqa: PLW0108
         ).props("no-caps outline")
         ui.button(
             t("platform.all-off"),

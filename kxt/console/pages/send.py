@@ -31,7 +31,7 @@ class _Form:
     def __init__(self, desk: Desk, t: Words, mobile: str) -> None:
         self._desk = desk
         self._t = t
-        with tag("div", classes="columns"):
+        with tag("div", classes="halves"):
             with tag("section", classes="card form"):
                 self._draw_fields(mobile)
             with tag("section", classes="card").props('aria-live="polite"') as told:
@@ -49,7 +49,7 @@ class _Form:
             tag("summary", t("send.more"))
             self._more = {
                 name: ui.input(t(f"send.{name}"), on_change=self._count)
-                .props(f"outlined dense debounce=300 {_hint(t, name)}")
+                .props(f"outlined dense debounce=300 {_hint(name)}")
                 .classes("field")
                 .mark(name)
                 for name in ("id", "campaign", "atTime", "validUntil")
@@ -117,5 +117,5 @@ def _draw_composition(t: Words, found: Composition, *, begun: bool) -> None:
                 tag("li", f"{mobile}: {reason}")
 
 
-def _hint(t: Words, name: str) -> str:
+def _hint(name: str) -> str:
     return 'placeholder="2026-11-25 18:00:00"' if name in ("atTime", "validUntil") else ""

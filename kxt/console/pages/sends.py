@@ -35,7 +35,7 @@ def tallied(statuses: Iterable[MobileStatus]) -> Tally:
     """Count a stream of mobiles; only the first are kept."""
     parts: Counter[tuple[str, str]] = Counter()
     deliveries: Counter[str] = Counter()
-    first = []
+    first: list[MobileStatus] = []
     for each in statuses:
         parts[each.part, str(each.state)] += 1
         deliveries[str(each.delivery)] += 1
@@ -50,7 +50,7 @@ class SendView:
 
     line: SendLine | None
     events: tuple[Happened, ...] = ()
-    tally: Tally = Tally()  # noqa: RUF009  # it is frozen
+    tally: Tally = Tally()  # it is frozen
     counting: int | None = None
 
     @property
@@ -98,7 +98,7 @@ class _View:
         t = self._t
         self._unknown = empty(t("sends.unknown"))
         self._unknown.set_visibility(False)
-        with tag("div", classes="columns") as self._known:
+        with tag("div", classes="halves") as self._known:
             with tag("section", classes="card"):
                 tag("h2", t("sends.what"))
                 self._facts = tag("div")
@@ -107,7 +107,7 @@ class _View:
                 self._parts = Keyed(self._draw_part, element="ul", classes="list")
                 tag("h2", t("sends.mobiles"))
                 self._progress = tag("p", classes="quiet").props('role="status"')
-                self._deliveries = tag("div", classes="row")
+                self._deliveries = tag("div", classes="line")
                 self._mobiles = _mobiles_table(t)
             with tag("section", classes="card"):
                 tag("h2", t("sends.timeline"))
@@ -178,7 +178,7 @@ class _View:
 
 
 def _draw_facts(t: Words, line: SendLine) -> None:
-    with tag("div", classes="row"):
+    with tag("div", classes="line"):
         for state, count in line.states.items():
             badge(t, "state", state)
             if line.parts > 1:
@@ -192,7 +192,7 @@ def _draw_facts(t: Words, line: SendLine) -> None:
         ("sends.code", None if line.code is None else str(line.code)),
         ("sends.words", line.words),
     )
-    with tag("div", classes="row"):
+    with tag("div", classes="line"):
         tag("span", t("sends.noted"), classes="quiet")
         when(t, line.created_at)
     if line.campaign:
@@ -214,9 +214,8 @@ def _mobiles_table(t: Words) -> ui.table:
 
 
 def _draw_event(t: Words, event: Happened) -> None:
-    name = f"event.{event.event}"
     with tag("div", classes="entry"):
-        tag("strong", t.of("event", event.event) if name else event.event)
+        tag("strong", t.of("event", event.event))
         when(t, event.at)
         if event.event == "report":
             outcome = "delivered" if event.success else "failed"

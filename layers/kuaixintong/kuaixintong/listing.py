@@ -48,6 +48,11 @@ class Sends:
         self._listings = listings
         self._threads = threads
 
+    def of(self, send_id: str) -> SendLine | None:
+        """Return one send's line; ``None`` if nothing is known of it."""
+        row = self._listings.rows([(send_id, "1")], _LINE).get((send_id, "1"))
+        return self._line(_without_mobiles({"send_id": send_id, **row})) if row else None
+
     def of_day(self, day: str, *, size: int, page: str | None) -> Page[SendLine]:
         """Return sends of a Beijing day that belong to no campaign."""
         return self._page(_Shelf("day", day, day_shards(day), self._listings.of_day), size, page)

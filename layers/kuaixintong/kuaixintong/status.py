@@ -151,6 +151,10 @@ class Lookup:
         waiting = self._waiting()
         return DeliveryStatus(send_id, tuple(judge(row, self._reports_for(row), waiting) for row in rows))
 
+    def send(self, send_id: str) -> SendLine | None:
+        """Return a send as a list shows it, of any size at once; ``None`` if nothing is known of it."""
+        return self._sends.of(send_id)
+
     def statuses(self, send_id: str, *, progress: Progress | None = None) -> Iterator[MobileStatus]:
         """Yield every mobile of a send with what became of it, part by part: for sends of any size.
 
