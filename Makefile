@@ -36,13 +36,17 @@ demo: $(TOOLS) ## Show the whole path on this machine, from nothing: a send, its
 	@$(PYTHON) -m local demo
 
 .PHONY: up
-up: $(TOOLS) ## Start the same local stack and leave it running
+up: $(TOOLS) .venv/marks/console ## Start the same local stack and its console, and leave them running
 	@$(PYTHON) -m local up
 
 .PHONY: env
 env: ## Print the export lines of the stack of `make up`, for a shell to eval
 	@[ -x $(PYTHON) ] || { echo 'No local stack is up; `make up` starts one.' >&2; exit 1; }
 	@$(PYTHON) -m local env
+
+.PHONY: console
+console: .venv/marks/dev ## Print the link to the console of the stack of `make up`, for one more browser
+	@$(PYTHON) -m local console
 
 .PHONY: down
 down: .venv/marks/dev ## Stop what `make up` started
@@ -55,14 +59,14 @@ deploy: .venv/marks/dev .venv/marks/sam ## Deploy to a real account; ENV=prod fo
 # --- Check -----------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(TOOLS) ## Run all tests
+test: $(TOOLS) .venv/marks/browser ## Run all tests
 	@echo "All tests, in two processes: some ten minutes. What is not run is listed at the end, with the reason."
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: check
 # SAM asks for a region even when it only looks at the template
 check: export AWS_DEFAULT_REGION ?= us-east-1
-check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templates and their security
+check: $(TOOLS) .venv/marks/checkov .venv/marks/browser ## Check formatting, lint, types, the templates and their security
 	ruff format --check .
 	ruff check .
 	mypy
@@ -74,6 +78,10 @@ check: $(TOOLS) .venv/marks/checkov ## Check formatting, lint, types, the templa
 .PHONY: chaos
 chaos: $(TOOLS) ## Run the fault campaign at full length, with progress
 	@CHAOS=full $(PYTHON) -m pytest --numprocesses 2 --dist worksteal -rP tests/chaos
+
+.PHONY: pictures
+pictures: .venv/marks/browser ## Take the pictures of the console for the pages anew, of made-up data
+	@$(PYTHON) -m tests.console.pictures docs/pictures
 
 .PHONY: mutants
 mutants: .venv/marks/dev ## Show which deliberate faults no test notices; MODULE=core/ledger tries one module whole
@@ -99,6 +107,8 @@ MOVED := $(shell [ ! -e .venv/marks/place ] || grep -qxF "$(CURDIR)" .venv/marks
 WHAT_dev := Python packages of the simulator, the local stack and the tests, 400 MB
 WHAT_sam := AWS SAM CLI, 310 MB
 WHAT_ministack := MiniStack, which emulates AWS, 100 MB
+WHAT_console := NiceGUI, the console's pages, 80 MB
+WHAT_browser := Playwright, which drives a browser for the tests, 190 MB
 WHAT_awscli := AWS CLI, for machines that have none, 170 MB
 WHAT_checkov := checkov, 250 MB
 
@@ -116,6 +126,16 @@ WHAT_checkov := checkov, 250 MB
 	@echo "$(CURDIR)/layers/kuaixintong" > "$$($(PYTHON) -c 'import site; print(site.getsitepackages()[0])')/layer.pth"
 	@mkdir -p .venv/commands && install -m 755 requirements/kxt.sh .venv/commands/kxt
 	@ln -sf ../commands/kxt .venv/bin/kxt
+	@touch $@
+
+# They are put beside what the tests have, and pinned to agree with it
+.venv/marks/console: requirements/console.txt .venv/marks/dev
+.venv/marks/browser: requirements/browser.txt .venv/marks/console
+.venv/marks/console .venv/marks/browser:
+	@echo "  $(WHAT_$(@F)) …"
+	@export UV_DEFAULT_INDEX="$(MIRROR)" && $(UV) pip install --quiet --require-hashes --compile-bytecode \
+		--python $(PYTHON) --requirement $<
+	@$(if $(filter browser,$(@F)),requirements/find-browser.sh >/dev/null || echo "  No Chromium: tests in a browser are skipped.")
 	@touch $@
 
 .venv/marks/%: requirements/%.txt .venv/marks/uv
@@ -137,7 +157,7 @@ COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 
 
 .PHONY: requirements
 requirements: .venv/marks/uv ## Pin every requirement anew, at its newest version
-	@for file in layers/kuaixintong/requirements requirements/{uv,dev,sam,ministack,awscli,checkov}; do \
+	@for file in layers/kuaixintong/requirements requirements/{uv,dev,console,browser,sam,ministack,awscli,checkov}; do \
 		$(COMPILE) $$file.in --output-file $$file.txt; \
 	done
 

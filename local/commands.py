@@ -14,6 +14,7 @@ _COMMANDS = {
     "down": ("local.down", "main"),
     "vacate": ("local.down", "vacate"),
     "env": ("local.env", "main"),
+    "console": ("local.console", "main"),
 }
 _NOT_OURS_TO_WRITE = (errno.EROFS, errno.EACCES, errno.EPERM)
 

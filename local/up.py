@@ -5,7 +5,7 @@ from pathlib import Path
 
 import requests
 
-from local import narrator, records
+from local import console, narrator, records
 from local.narrator import SPEC_SEND, Narrator
 from local.processes import Failed, free_port
 from local.simulator.settings import Settings
@@ -25,7 +25,8 @@ def main() -> None:
         control = f"http://127.0.0.1:{control_port}/_sim"
         with EmulatedStack(NAME, platform_url=url, say=tell.step) as stack:
             _start_platform(tell, stack, port, control_port, control)
-            _show(tell, stack)
+            link = _start_console(tell, stack, control)
+            _show(tell, stack, link)
             stack.keep(STACK=NAME, CONTROL=control, PUSH=stack.push_url)
 
 
@@ -57,8 +58,23 @@ def _start_platform(tell: Narrator, stack: EmulatedStack, port: int, control_por
     ).raise_for_status()
 
 
-def _show(tell: Narrator, stack: EmulatedStack) -> None:
-    tell.step("The local stack is up; `make down` stops it. To use it, in this shell or another:")
+def _start_console(tell: Narrator, stack: EmulatedStack, control: str) -> str:
+    tell.step("Starting the console")
+    port = free_port()
+    process = stack.start_process(
+        "console",
+        *(Path(sys.executable), "-m", "kxt.console", "--stack", NAME, "--simulator", control),
+        *("--port", str(port)),
+        env=stack.environment,
+    )
+    stack.wait_for(process, f"http://127.0.0.1:{port}/ready")
+    return console.link_of(stack.folder)
+
+
+def _show(tell: Narrator, stack: EmulatedStack, link: str) -> None:
+    tell.step("The local stack is up; `make down` stops it. To look at it, with handsets to play with:")
+    tell.detail(link)
+    tell.step("That link opens one browser, `make console` prints another. To use the stack in this shell or another:")
     tell.detail('eval "$(make -s env)"')
     tell.step("Then enqueue a send, look at its row, and see what the platform was sent:")
     tell.detail(narrator.enqueue_command(stack.outputs, {"id": "order-1", **SPEC_SEND}))
