@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prints the path of a Chromium. Without one it installs Debian's, where that can be done without asking anybody.
+# Prints the path of a Chromium. Without one it installs Debian's, where that can be done without asking anybody,
+# unless it was told only to look.
 find() {
     for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome-stable google-chrome; do
         [ -n "$name" ] && command -v "$name" && return 0
@@ -7,6 +8,7 @@ find() {
     return 1
 }
 find && exit 0
+[ "${1:-}" = look ] && exit 1
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "  Chromium from the system's packages, 600 MB …" >&2
     export DEBIAN_FRONTEND=noninteractive

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from kxt.console.imports import Imports
 from kxt.console.jobs import Jobs
 from kxt.console.simulation import Simulation
 
@@ -31,6 +32,7 @@ class Desk:
         self.name = name
         self.read_only = read_only
         self.jobs = Jobs()
+        self.imports = Imports()
         self.handsets: dict[str, None] = {}
         """The handsets that somebody has put up, for all open pages."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
@@ -47,7 +49,7 @@ class Desk:
     @property
     def pages(self) -> frozenset[str]:
         """The pages whose part of the library there is."""
-        needed = {"import": "importer", "optouts": "optouts", "account": "account"}
+        needed = {"import": "campaigns", "optouts": "optouts", "account": "account"}
         always = {"overview", "send", "campaigns", "attention"}
         return frozenset(always | {page for page, part in needed.items() if self.offers(part)})
 
@@ -82,4 +84,5 @@ class Desk:
     def close(self) -> None:
         """Let go of the threads."""
         self.jobs.close()
+        self.imports.close()
         self._threads.shutdown(wait=False, cancel_futures=True)

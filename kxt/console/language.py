@@ -9,7 +9,7 @@ LANGUAGES = ("en", "zh")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The texts in one language: ``t("send.title")``, with values by name where the text has room for them."""
+    """The texts in one language: ``t("send.button")``, with values by name where the text has room for them."""
 
     language: str
 

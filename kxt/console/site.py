@@ -13,7 +13,18 @@ from starlette.responses import RedirectResponse
 from kxt.console.desk import Desk
 from kxt.console.frame import frame, pages_of
 from kxt.console.language import LANGUAGES, Words, preferred
-from kxt.console.pages import account, attention, campaigns, handsets, mobile, overview, platform, send, sends
+from kxt.console.pages import (
+    account,
+    attention,
+    campaigns,
+    handsets,
+    importing,
+    mobile,
+    overview,
+    platform,
+    send,
+    sends,
+)
 
 type Draw = Callable[..., Any]
 
@@ -42,6 +53,7 @@ def build(desk: Desk) -> None:
 
 _DRAWN: Mapping[str, Draw] = {
     "overview": overview.draw,
+    "import": importing.draw,
     "campaigns": campaigns.draw,
     "attention": attention.draw,
     "account": account.draw,

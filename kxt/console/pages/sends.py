@@ -215,7 +215,8 @@ def _mobiles_table(t: Words) -> ui.table:
 
 def _draw_event(t: Words, event: Happened) -> None:
     with tag("div", classes="entry"):
-        tag("strong", t.of("event", event.event))
+        unanswered = event.event == "SUBMITTING" and event.timestamp is None
+        tag("strong", t.of("event", "NO_ANSWER" if unanswered else event.event))
         when(t, event.at)
         if event.event == "report":
             outcome = "delivered" if event.success else "failed"
