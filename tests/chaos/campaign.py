@@ -5,6 +5,7 @@ on until the message has done its duty. Whatever the platform has been made to a
 latest. Schedules form a tree: what has the same beginning is played once, and its world forked for each way on.
 """
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -69,28 +70,49 @@ def some(count: int, longest: int, *, seed: int) -> list[Branch]:
 # --- how --------------------------------------------------------------------------------------------------------
 
 
-def grown(branch: Branch, *, spared: Callable[[int], object] = lambda _: None) -> Iterator[Run]:
+def grown(branch: Branch, *, known: "Known | None" = None) -> Iterator[Run]:
     """Yield the ends of a branch's runs, in worlds in memory.
 
-    Two things are left out, and told to ``spared``, in schedules. A message that has done its duty has left the
-    queue: one copy more can still come, and no third. And a fault that never comes about is a delivery without
-    one, which is played once.
+    Three things are left out, and told to ``known``, in schedules. A message that has done its duty has left the
+    queue: one copy more can still come, and no third. A fault that never comes about is a delivery without one,
+    which is played once. And what stands as another run did has the same futures, also from branch to branch.
     """
+    known = known or Known()
     run = Run.on(World(), branch.root)
     for fault in branch.root.faults:
         run.meet(fault)
-    return _futures(run, branch.longest, spared)
+    return _futures(run, branch.longest, known)
 
 
-def _futures(run: Run, longest: int, spared: Callable[[int], object]) -> Iterator[Run]:
+@dataclass
+class Known:
+    """How runs have stood on one ground, with so many faults still to come; what is ``spared`` by that is told."""
+
+    spared: Callable[[int], object] = lambda _: None
+    _seen: set[tuple[int, bytes]] = field(default_factory=set)
+
+    def has(self, run: Run, rest: int) -> bool:
+        """Return whether a run has stood like this before; from now on, one has."""
+        seen = rest, hashlib.blake2b(run.standing().encode(), digest_size=12).digest()
+        if seen in self._seen:
+            return True
+        self._seen.add(seen)
+        return False
+
+
+def _futures(run: Run, longest: int, known: Known) -> Iterator[Run]:
+    rest = longest - len(run.schedule.faults)
+    if known.has(run, rest):
+        known.spared(1 + below(run.schedule, longest))
+        return
     if run.over:
-        spared(below(run.schedule, longest))
-    elif len(run.schedule.faults) < longest:
+        known.spared(below(run.schedule, longest))
+    elif rest > 0:
         for other in _onwards(run):
             if other:
-                yield from _futures(other, longest, spared)
+                yield from _futures(other, longest, known)
             else:
-                spared(1 + below(run.schedule, longest - 1))
+                known.spared(1 + below(run.schedule, longest - 1))
     run.finish()
     yield run
 

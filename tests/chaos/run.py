@@ -1,6 +1,7 @@
 """One message's deliveries with their faults, the platform that they meet, and what is still on its way."""
 
 import json
+import re
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
@@ -228,6 +229,18 @@ class Run:
             for _, fields in due:
                 self.world.line.act(fields)
 
+    def standing(self) -> str:
+        """Return all that the rest of this run, and its judge, depend on: of two that are the same, one is enough.
+
+        Names that a worker gives itself are left out, since nobody who comes later can bear one of them.
+        """
+        tables = [[*table.rows.values()] for table in self.world.memory.values()]
+        held = [(due - self._deliveries, fields) for due, fields in self._held]
+        mine = (self.losses > 0, self.platform_lied, self.done, self.over, min(self._deliveries, 3), held)
+        return _NAME.sub(
+            "", repr((self.world.now, mine, *map(_plain, (tables, self.world.secrets, self.platform))))
+        )
+
     @property
     def platform(self) -> Platform:
         """The platform that this run's requests go to."""
@@ -237,6 +250,21 @@ class Run:
     def rows(self) -> list[dict[str, Any]]:
         """The rows of the send's parts."""
         return list(self.world.table("SendsTable").query("send_id", self.send_id, consistent=True))
+
+
+_NAME = re.compile("[0-9a-f]{32}")
+
+
+def _plain(thing: Any) -> Any:
+    """Return what can be told from its like by its text alone: objects turned into what they hold."""
+    match thing:
+        case str() | int() | None:
+            return thing
+        case list() | tuple():
+            return [_plain(each) for each in thing]
+        case dict():
+            return sorted((str(name), _plain(value)) for name, value in thing.items())
+    return _plain(vars(thing)) if hasattr(thing, "__dict__") else repr(thing)
 
 
 @cache

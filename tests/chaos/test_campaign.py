@@ -2,9 +2,11 @@
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from itertools import chain, islice
+from itertools import product
 from typing import Any
 
 import pytest
@@ -17,12 +19,14 @@ from kuaixintong.core.ledger import Outcome, Standing, Submit
 from kuaixintong.core.messages import Answer
 from kuaixintong.stores import parts
 from local.simulator.settings import Memory
-from tests.chaos.campaign import Branch, Result, everything, grown, in_turn, some
+from tests.chaos.campaign import Branch, Known, Result, everything, grounds, grown, in_turn, some
 from tests.chaos.faults import (
     FAULTS,
     Answered,
+    Clean,
     Fault,
     Forgotten,
+    Kill,
     LateRequest,
     LostAnswer,
     Overtaken,
@@ -33,9 +37,6 @@ from tests.chaos.run import Run, Schedule
 from tests.world import DynamoWorld, World
 
 FULL = os.environ.get("CHAOS") == "full"
-SHARDS = 8
-"""The campaign in slices, so that they can run side by side."""
-
 LEAST = 5 * 2_470
 """Schedules of the short form: five times as many as a campaign in moto could afford."""
 
@@ -49,25 +50,46 @@ def test_the_campaign_counts_five_times_the_schedules_of_old() -> None:
     assert sum(branch.size for branch in chosen()) >= LEAST
 
 
-@pytest.mark.parametrize("shard", range(SHARDS))
-def test_no_schedule_of_faults_sends_twice_or_loses_a_part(progress: Callable[..., Progress], shard: int) -> None:
+@pytest.mark.parametrize("ground", grounds(), ids=lambda ground: str(ground).replace(" ", "-")[:-2])
+def test_no_schedule_of_faults_sends_twice_or_loses_a_part(
+    progress: Callable[..., Progress], ground: Schedule
+) -> None:
     branches, result = chosen(), Result()
-    how_far = progress(f"campaign-{shard}", sum(branch.size for branch in branches))
-    for run in chain.from_iterable(
-        grown(branch, spared=how_far.add) for branch in islice(branches, shard, None, SHARDS)
-    ):
-        result.count(run)
-        how_far.add()
+    how_far = progress(f"campaign-{ground}", sum(branch.size for branch in branches))
+    known = Known(how_far.add)
+    for branch in branches:
+        if replace(branch.root, faults=()) == ground:
+            for run in grown(branch, known=known):
+                result.count(run)
+                how_far.add()
     sys.stdout.write(f"\n{result}\n")
     assert not result.breaches, "\n".join(map(str, result.breaches[:10]))
     assert set(result.acceptances) <= {0, 1}
-    assert result.states["ACCEPTED"], "the faults must leave something to accept"
+    assert result.states["ACCEPTED" if not ground.refused else "REJECTED"], "the faults must leave something"
 
 
 def test_a_schedule_that_is_forked_ends_as_one_that_is_played_from_its_beginning() -> None:
     forked = {run.schedule: ending(run) for branch in some(6, 3, seed=6) for run in grown(branch)}
     assert len(forked) > len(FAULTS)
     assert list(forked.values()) == [ending(run) for run in in_turn(World(), forked)]
+
+
+def test_runs_that_stand_alike_end_alike() -> None:
+    alike: defaultdict[str, list[Run]] = defaultdict(list)
+    for first, second in product(FAULTS, (None, LostAnswer(), Kill(4), Answered(210))):
+        run = Run.on(World(), Schedule((first,), Memory.ACCEPTED, proven=True))
+        for fault in (first, second) if second else (first,):
+            run.meet(fault)
+        alike[run.standing()].append(run)
+    groups = [runs for runs in alike.values() if len(runs) > 1]
+    assert sum(map(len, groups)) >= len(FAULTS), "or nothing is gained"
+    for one, *others in groups:
+        for fault in (Clean(), LateRequest(1), Answered(400)):
+            ends = [run.fork() for run in (one, *others)]
+            for end in ends:
+                end.meet(fault)
+                end.finish()
+            assert len({str(ending(end)) for end in ends}) == 1
 
 
 def test_on_motos_tables_a_sample_ends_as_it_does_in_memory() -> None:
