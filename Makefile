@@ -88,8 +88,8 @@ mutants: .venv/marks/dev ## Show which deliberate faults no test notices; MODULE
 	@$(PYTHON) -m tests.mutants $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
-bench: $(TOOLS) ## Run the benchmarks, each a ratio against its own baseline
-	@$(PYTHON) -m tests.bench
+bench: $(TOOLS) ## Run the benchmarks, each a ratio against its own baseline; PART=known_limit runs one alone
+	@$(PYTHON) -m tests.bench $(PART)
 
 # --- Tools -----------------------------------------------------------------------------------------------------
 # Five environments: MiniStack holds SAM back to an old version, and its Lambdas see what is installed beside it;

@@ -1,5 +1,6 @@
-"""``make bench``: an emulator and a simulated platform of its own, then every benchmark."""
+"""``make bench``: an emulator and a simulated platform of its own, then every benchmark, or those named."""
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from unittest.mock import patch
 from local.processes import free_port
 from local.stack import EmulatedStack
 from tests.bench import producer, receiver, sender, traffic
+
+PARTS = ("sender", "receiver", "producer", *traffic.PARTS)
 
 
 class Emulator(EmulatedStack):
@@ -18,7 +21,10 @@ class Emulator(EmulatedStack):
 
 
 def main() -> None:
-    """Run everything. The platform and the emulator are processes of their own, as they are in earnest."""
+    """Run what was asked for. The platform and the emulator are processes of their own, as they are in earnest."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("part", nargs="*", default=PARTS, choices=PARTS, help=f"one of {', '.join(PARTS)}")
+    chosen = parser.parse_args().part
     port, control = free_port(), free_port()
     platform = f"http://127.0.0.1:{port}/webservice/http/service"
     with Emulator("bench", platform_url=platform) as stack:
@@ -29,10 +35,13 @@ def main() -> None:
         )
         stack.wait_for(simulator, f"http://127.0.0.1:{control}/_sim/state")
         with patch.dict(os.environ, stack.environment):
-            sender.run(platform, f"http://127.0.0.1:{control}/_sim")
-            receiver.run()
-            producer.run()
-            traffic.run(platform, f"http://127.0.0.1:{control}/_sim")
+            if "sender" in chosen:
+                sender.run(platform, f"http://127.0.0.1:{control}/_sim")
+            if "receiver" in chosen:
+                receiver.run()
+            if "producer" in chosen:
+                producer.run()
+            traffic.run(platform, f"http://127.0.0.1:{control}/_sim", chosen)
 
 
 if __name__ == "__main__":

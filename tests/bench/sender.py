@@ -33,8 +33,9 @@ from kuaixintong.core.sends import parse
 from kuaixintong.stores import aws
 from kuaixintong.stores.dynamo import to_item
 from local.simulator.settings import Settings
+from tests.cloudformation import Stack
 from tests.receiving import Context
-from tests.template import create_tables
+from tests.template import create_tables, load
 
 ROOT = Path(__file__).parents[2]
 BATCH = 10
@@ -258,24 +259,14 @@ def deployment(platform_url: str) -> dict[str, str]:
     secret = json.dumps({"cid": account.cid, "uid": account.uid, "pwd": account.pwd})
     arn = boto3.client("secretsmanager").create_secret(Name=prefix, SecretString=secret)["ARN"]
     sqs = boto3.client("sqs")
+    template = load()
+    environment = template["Resources"]["SenderFunction"]["Properties"]["Environment"]["Variables"]
     return {
-        "PLATFORM_URL": platform_url,
+        **Stack(template, {"PlatformUrl": platform_url, "ReceiveLimit": "500"}).value(environment),
+        **{f"{logical.removesuffix('Table').upper()}_TABLE": name for logical, name in tables.items()},
         "PLATFORM_SECRET_ARN": arn,
-        "SENDS_TABLE": tables["SendsTable"],
-        "OUTBOUND_TABLE": tables["OutboundTable"],
-        "CAMPAIGNS_TABLE": tables["CampaignsTable"],
-        "ACCOUNT_TABLE": tables["AccountTable"],
         "SEND_QUEUE_URL": sqs.create_queue(QueueName=f"{prefix}sends")["QueueUrl"],
         "DEAD_LETTER_QUEUE_URL": sqs.create_queue(QueueName=f"{prefix}dead")["QueueUrl"],
-        "RECEIVE_LIMIT": "500",
-        "LEASE_SECONDS": "90",
-        "RETENTION_DAYS": "180",
-        "STORE_CONTENT": "true",
-        "REPEAT_WITHIN_MINUTES": "60",
-        "LANE": "ordinary",
-        "REQUESTS_PER_SECOND": "0",
-        "CONNECT_TIMEOUT_SECONDS": "3",
-        "ANSWER_TIMEOUT_SECONDS": "10",
     }
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -33,22 +33,21 @@ PLATFORM_SECONDS = 0.2
 BALANCE = 100_000_000
 
 
-def run(platform_url: str, control_url: str) -> None:
+PARTS = (
+    *("codes_beside_a_backlog", "codes_beside_a_dear_part", "first_codes", "pace_over_eight"),
+    *("known_limit", "unknown_limit", "changing_limit"),
+)
+
+
+def run(platform_url: str, control_url: str, chosen: Collection[str] = PARTS) -> None:
     """Measure, and print each figure with its goal."""
     bench = _Bench(platform_url, control_url)
-    for measure in (
-        bench.codes_beside_a_backlog,
-        bench.codes_beside_a_dear_part,
-        bench.first_codes,
-        bench.pace_over_eight,
-        bench.known_limit,
-        bench.unknown_limit,
-        bench.changing_limit,
-    ):
-        try:
-            measure()
-        except (Failed, TimeoutError) as error:  # one figure that cannot be had does not hide the others
-            print(f"{measure.__name__.replace('_', ' ')}: not shown: {error}", flush=True)
+    for name in PARTS:
+        if name in chosen:
+            try:
+                getattr(bench, name)()
+            except (Failed, TimeoutError) as error:  # one figure that cannot be had does not hide the others
+                print(f"{name.replace('_', ' ')}: not shown: {error}", flush=True)
 
 
 class _Bench:
