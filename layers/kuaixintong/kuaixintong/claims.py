@@ -131,10 +131,8 @@ class Claims:
             if standing and standing.fingerprint != send.fingerprint:
                 return Conflict()
             step = next_step(standing, bid, now=now, expires=send.expires, repeat_within=self._rows.repeat_within)
-            if isinstance(step, Finished | Busy):
-                return step
-            if isinstance(step, WaitUntil) and step is not bid.wait:  # it stands among what is due
-                return step
+            if isinstance(step, Finished | Busy) or (isinstance(step, WaitUntil) and step is not bid.wait):
+                return step  # what waits by its row stands among what is due, already
             try:
                 revision = self._advance(send, part, standing or refused, step, bid, now)
             except Moved as moved:

@@ -88,6 +88,13 @@ class PartRequest:
         # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is busy.
         return self._not_ours(self._claim(Bid(_new_claim()), now))
 
+    def _stopped(self) -> State | Again | None:
+        """End a part of a cancelled campaign rather than let it wait: the call that cancels may have ended."""
+        campaign = self._errand.campaign()
+        if campaign is None or campaign.cancelled is None:
+            return None
+        return self._not_ours(self._claim(Bid(_new_claim(), cancelled=campaign.cancelled), self._errand.now()))
+
     def _not_yet(self) -> State | Again | None:
         """Let a part wait that is held, or whose row waits for something: also a copy that comes too early."""
         now, seen = self._errand.now(), self._errand.seen.get(self._part.name)
@@ -98,6 +105,8 @@ class PartRequest:
 
     def _wait_until(self, wait: WaitUntil) -> State | Again:
         """Wait for what a rail, or ``hold``, says: as a row, or where it is a matter of minutes as the message."""
+        if end := self._stopped():
+            return end
         now = self._errand.now()
         if due.waits_as_a_row(wait, now=now):
             return self._not_ours(self._claim(self._wait_bid(wait), now))
@@ -136,7 +145,7 @@ class PartRequest:
 
     def _wait(self, held: Held) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
-        if end := self._lapsed():
+        if end := self._lapsed() or self._stopped():
             return end
         standing = self._errand.note(self._part)
         if standing and standing.state.final:
@@ -161,7 +170,7 @@ class PartRequest:
         admission = self._desk.admission
         try:
             campaign = self._errand.campaign()
-            claimed = self._claim(self._bid(ticket), self._errand.now())
+            claimed = self._claim(self._bid(ticket, campaign), self._errand.now())
             if not isinstance(claimed, Claimed):
                 return self._not_ours(claimed)
             self._ahead = False
@@ -184,7 +193,7 @@ class PartRequest:
         self._errand.progress.brought_to(rule.state, rule.attention)
         return self._next(rule, trouble, outcome, claimed.submit.attempts)
 
-    def _bid(self, ticket: Ticket) -> Bid:
+    def _bid(self, ticket: Ticket, campaign: Campaign | None) -> Bid:
         who = ticket.credentials
         return Bid(
             claim=_new_claim(),
@@ -192,6 +201,7 @@ class PartRequest:
             asked=Addressee(who.cid, who.uid, self._desk.platform.address),
             at_time_to_come=schedule.still_to_come(self._send.at_time, now=self._errand.now()),
             outbound=self._ahead,
+            cancelled=campaign.cancelled if campaign else None,
         )
 
     def _announced(self, claimed: Claimed, campaign: Campaign | None) -> Claimed:

@@ -158,7 +158,7 @@ class Standing:
             asked_at=_moment(row, "asked_at"),
             with_at_time=row.get("with_at_time", False),
             at_time_over=row.get("at_time_over", False),
-            refused=tuple(row.get("refused", ())),
+            refused=tuple(row.get("refused") or ()),
             outbound=row.get("outbound", False),
             history=tuple(row.get("history", ())),
             cancelled=_moment(row, "cancelled_at"),

@@ -153,7 +153,7 @@ class Rows:
 
     @staticmethod
     def noted_cancel(note: Note, *, now: datetime) -> Change:
-        """The note that a part is cancelled: beside a request without a revision, for its owner's result must fit."""
+        """The note that a part is cancelled. It takes no revision from a worker whose result has to fit."""
         cancelled = {"cancelled_at": beijing.iso(now)}
         if not note.revised:
             return Change(cancelled)
