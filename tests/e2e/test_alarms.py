@@ -8,16 +8,20 @@ past its threshold raises the alarm, which is told to the topic: that the emulat
 import json
 import operator
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from kuaixintong.stores.table import DynamoTable
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
 from tests.e2e.deployment import Deployment, record
+from tests.holding import hold
 from tests.template import load, resources, watched
 
 if TYPE_CHECKING:
@@ -142,9 +146,16 @@ def check(**changes: Any) -> Trouble:
     return trouble
 
 
+def due_late(deployment: Deployment, platform: RunningSimulator) -> None:
+    table = DynamoTable(deployment.aws.dynamodb, deployment.outputs["SendsTableName"])
+    hold(table, SEND | {"id": uuid.uuid4().hex}, datetime.now(UTC) - timedelta(minutes=10))
+    deployment.invoke("DueFunction", {})
+
+
 TROUBLES: dict[str, tuple[str, Trouble]] = {
     "GaveUpAlarm": ("SenderLogGroup", last_receive),
     "SendsPutOffAlarm": ("SenderLogGroup", fault(do="code", code=1)),
+    "DueLateAlarm": ("DueLogGroup", due_late),
     "PausedAuthenticationAlarm": ("SenderLogGroup", settings(pwd="changed")),
     "PausedSourceAddressAlarm": ("SenderLogGroup", settings(allowed_sources=["192.0.2.1"])),
     "PausedAccountDisabledAlarm": ("SenderLogGroup", settings(account_disabled=True)),

@@ -18,10 +18,14 @@ from typing import Any
 import boto3
 import pytest
 
-from kuaixintong.core import beijing
+from kuaixintong.core import beijing, references
 from kuaixintong.core.errors import TryLater
+from kuaixintong.core.lanes import Lane
+from kuaixintong.core.references import Reference
+from kuaixintong.stores.table import DynamoTable
 from local.simulator.running import RunningSimulator
 from tests.e2e.deployment import Deployment, record
+from tests.holding import hold
 from tests.receiving import Context
 from tests.template import ROOT, load, resources
 
@@ -68,6 +72,23 @@ def sends_to_a_disabled_account(deployment: Deployment, platform: RunningSimulat
     return [{"Records": [record(uuid.uuid4().hex, send)]} for _ in range(3)]
 
 
+def a_part_that_has_waited_as_a_row(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    reference = held_until_now(deployment)
+    return [{"Records": [record(uuid.uuid4().hex, json.loads(references.written(reference)))]}]
+
+
+def held_until_now(deployment: Deployment, lane: Lane = Lane.ORDINARY) -> Reference:
+    table = DynamoTable(deployment.aws.dynamodb, deployment.outputs["SendsTableName"])
+    send = {"id": uuid.uuid4().hex, "mobiles": ["13900000008"], "content": "x"}
+    return hold(table, send, datetime.now(UTC) - timedelta(seconds=2), lane)
+
+
+def a_look_at_what_is_due(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    for lane in Lane:
+        held_until_now(deployment, lane)
+    return [{}]
+
+
 def a_push(kind: str, data: str) -> Scenario:
     def scenario(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
         new = data.replace("NEW", uuid.uuid4().hex)  # what is in quarantine already is only counted
@@ -99,6 +120,7 @@ SENDING: list[Scenario] = [
     a_send_that_is_put_off,
     a_send_that_is_given_up,
     sends_to_a_disabled_account,
+    a_part_that_has_waited_as_a_row,
 ]
 
 SCENARIOS: dict[str, list[Scenario]] = {
@@ -109,6 +131,7 @@ SCENARIOS: dict[str, list[Scenario]] = {
         a_push("mo", '[{"mobile": "13900000005", "content": "x", "smgRecvDate": "2015-01-01 12:00:00"}]'),
         a_push("no type", f"NEW and longer than a record's first chunk {'x' * 5_000}"),
     ],
+    "DueFunction": [a_look_at_what_is_due],
     "BalanceFunction": [a_check, an_acceptance_that_reports_prove],
 }
 
