@@ -40,15 +40,20 @@ def below(schedule: Schedule, longest: int) -> int:
 
 
 def grounds() -> list[Schedule]:
-    """Return every ground, without a fault yet: memories, a number refused, an account proven, or with a pace."""
+    """Return every ground, without a fault yet: memories, a number refused, an account proven, or with a pace.
+
+    On the last two the account is proven and the number fine: one with a pace, one where the send has a campaign.
+    """
     plain = [Schedule((), *each) for each in product(Memory, (False, True), (False, True))]
-    return [*plain, *(replace(ground, paced=True) for ground in plain if ground.proven and not ground.refused)]
+    fine = [ground for ground in plain if ground.proven and not ground.refused]
+    paced = [replace(ground, paced=True) for ground in fine]
+    return [*plain, *paced, *(replace(ground, campaign=True) for ground in fine)]
 
 
 def everything(longest: int) -> list[Branch]:
-    """Return every schedule of up to so many faults; of a number that is refused, or a pace, one fault fewer."""
+    """Return every schedule of up to so many faults; on the grounds that are not plain, one fault fewer."""
     return [
-        Branch(ground.then(fault), longest - max(ground.refused, ground.paced))
+        Branch(ground.then(fault), longest - max(ground.refused, ground.paced, ground.campaign))
         for ground, fault in product(grounds(), FAULTS)
     ]
 
@@ -60,9 +65,7 @@ def some(count: int, longest: int, *, seed: int) -> list[Branch]:
 
     def beginning() -> Schedule:
         ground = chance.choice(places)
-        return Schedule(
-            tuple(chance.choices(FAULTS, k=longest - 1)), ground.memory, proven=ground.proven, paced=ground.paced
-        )
+        return replace(ground, faults=tuple(chance.choices(FAULTS, k=longest - 1)))
 
     return [Branch(beginning(), longest) for _ in range(count)]
 

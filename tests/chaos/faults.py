@@ -60,8 +60,9 @@ class Clean(Fault):
 class Kill(Fault):
     """The worker dies before its n-th call to anything outside, counted from 1.
 
-    The calls of a first delivery: the secret, the sequence, the probe, the claim, the request, the result, the
-    account. A number beyond the last is a death after all is done and before the message is deleted.
+    The calls of a first delivery: the secret, the sequence, the probe, a look at the campaign if there is one, the
+    claim, the campaign's name, who is sent to, the request, the result, the account. A number beyond the last is a
+    death after all is done and before the message is deleted.
     """
 
     call: int
@@ -279,7 +280,7 @@ class Answered(Fault):
 
 
 FAULTS: tuple[Fault, ...] = (
-    *(Kill(call) for call in range(1, 9)),
+    *(Kill(call) for call in range(1, 11)),
     KillAfterActing(),
     *(Slow(call, 0.3) for call in (2, 3, 4)),
     *(Skewed(seconds) for seconds in (10, -10)),
@@ -290,9 +291,9 @@ FAULTS: tuple[Fault, ...] = (
     Forgotten(),
     *(LateRequest(deliveries) for deliveries in (1, 2, 99)),
     *(Answered(code) for code in (1, 100, 210, 230, 240, 330, 400, 999)),
-    *(Overtaken(call) for call in (3, 4, 5, 6)),
-    *(Overtaken(4, other) for other in (Answered(210), LateRequest(99), LostAnswer())),
-    Overtaken(4, other=LateRequest(99), own=Answered(210)),
-    *(Unwritten(call) for call in range(1, 8)),
-    *(Unheard(call) for call in range(2, 8)),
+    *(Overtaken(call) for call in (3, 4, 5, 6, 7)),
+    *(Overtaken(5, other) for other in (Answered(210), LateRequest(99), LostAnswer())),
+    Overtaken(5, other=LateRequest(99), own=Answered(210)),
+    *(Unwritten(call) for call in range(1, 10)),
+    *(Unheard(call) for call in range(2, 10)),
 )

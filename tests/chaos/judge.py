@@ -17,6 +17,7 @@ def judge(run: Run) -> list[str]:
         f"{mobile} accepted more than once: {count} times" for mobile, count in acceptances.items() if count > 1
     ]
     wrong += _unaccounted(run, rows)
+    wrong += _untold(run)
     for row in rows:
         wrong += [f"part {row['part']} {what}" for what in _untrue(run, row, acceptances)]
     return wrong
@@ -27,6 +28,21 @@ def _unaccounted(run: Run, rows: list[dict[str, Any]]) -> Iterator[str]:
     if held != Counter(run.mobiles):
         lost, doubled = set(run.mobiles) - set(held), held - Counter(run.mobiles)
         yield f"unaccounted for: {lost}; in more than one row: {doubled}"
+
+
+def _untold(run: Run) -> Iterator[str]:
+    """Who a part goes to, and its campaign, are there when the platform has been asked for it; and nobody else."""
+    wanted = {(mobile, "1") for mobile in run.mobiles}
+    if run.asked and wanted - run.outbound:
+        yield f"asked for, and not in Outbound: {wanted - run.outbound}"
+    if run.outbound - wanted:
+        yield f"in Outbound, and nobody's: {run.outbound - wanted}"
+    if (
+        run.asked
+        and run.schedule.campaign
+        and not run.world.table("CampaignsTable").get({"campaign": run.send_id})
+    ):
+        yield "asked for, and its campaign is not there"
 
 
 def _only_accepted_are_known(run: Run) -> bool:

@@ -32,7 +32,8 @@ class Schedule:
 
     ``memory`` is what the platform remembers; ``refused`` whether it refuses the number (310); ``proven`` whether
     the account is known to work when the run begins, so that no probe comes first; ``paced`` whether it has learnt
-    a pace, and the part goes to two numbers, so that it can be too dear for a balance that is not empty.
+    a pace, and the part goes to two numbers, so that it can be too dear for a balance that is not empty;
+    ``campaign`` whether the send belongs to one, which nobody has named before.
     """
 
     faults: tuple[Fault, ...]
@@ -40,13 +41,14 @@ class Schedule:
     refused: bool = False
     proven: bool = False
     paced: bool = False
+    campaign: bool = False
 
     def then(self, fault: Fault) -> "Schedule":
         """Return this schedule with one fault more."""
         return replace(self, faults=(*self.faults, fault))
 
     def __str__(self) -> str:
-        told = [name for name in ("refused", "proven", "paced") if getattr(self, name)]
+        told = [name for name in ("refused", "proven", "paced", "campaign") if getattr(self, name)]
         return f"{' '.join([self.memory, *told])}: {', '.join(map(str, self.faults))}"
 
 
@@ -89,6 +91,7 @@ class Wire:
 
     def ask(self, request: Login | SendSm, credentials: PlatformCredentials, timestamp: str) -> Answer:
         """Play the network between the worker and the platform."""
+        self.run.asked = True
         return self._fault.carry(self, encode(request, credentials, timestamp))
 
     def strike(self, fields: dict[str, str], fate: Fate) -> Answer:
@@ -128,6 +131,8 @@ class Run:
         self.losses = 0
         """How often an answer, or the worker that should have written it down, was really lost."""
         self.platform_lied = False
+        self.asked = False
+        """Whether the platform was ever asked for the part, or was to be."""
         self.done = False
         """Whether the message has done its duty."""
         self.over = False
@@ -194,7 +199,8 @@ class Run:
         self._away = timedelta()
         wire = Wire(self, fault, pause)
         sender = self.world.new_sender(gate=wire, platform=wire, skew=fault.skew)
-        body = json.dumps({"id": self.send_id, "mobiles": self.mobiles, "content": "x"})
+        send = {"id": self.send_id, "mobiles": self.mobiles, "content": "x"}
+        body = json.dumps(send | {"campaign": self.send_id} if self.schedule.campaign else send)
         message = QueueMessage("message", "receipt", body, min(self._deliveries, 3))
         try:
             again = sender.take(message, self.world.life()).again
@@ -250,6 +256,11 @@ class Run:
     def rows(self) -> list[dict[str, Any]]:
         """The rows of the send's parts."""
         return list(self.world.table("SendsTable").query("send_id", self.send_id, consistent=True))
+
+    @property
+    def outbound(self) -> set[tuple[str, str]]:
+        """Who the send goes to by Outbound, and in which part."""
+        return {(mobile, part) for mobile, send_id, part in self.world.outbound() if send_id == self.send_id}
 
 
 _NAME = re.compile("[0-9a-f]{32}")

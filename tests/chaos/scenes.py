@@ -100,7 +100,7 @@ def _ended(runs: list[Run]) -> list[Run]:
 
 FATES: tuple[Fault, ...] = (
     *(CLEAN, LostAnswer(), LATE, Answered(1), LostRequest(), Unsent(), Answered(230), Answered(999)),
-    *(Kill(4), Kill(6), Unheard(3), Unheard(4), Unwritten(6), Answered(330), Answered(400), Answered(210)),
+    *(Kill(4), Kill(7), Unheard(3), Unheard(4), Unwritten(7), Answered(330), Answered(400), Answered(210)),
 )
 HISTORIES: tuple[tuple[Fault, ...], ...] = ((), (Answered(1),), (LostRequest(),), (Answered(210),))
 """What the first message has met before: nothing; or it waits, has a request unanswered, is on a slow account."""

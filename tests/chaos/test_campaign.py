@@ -13,11 +13,14 @@ import pytest
 from boto3.dynamodb.conditions import Attr
 from moto import mock_aws
 
+from kuaixintong import request
+from kuaixintong.claims import Claimed
 from kuaixintong.core import ledger, rows
 from kuaixintong.core.change import Change
 from kuaixintong.core.ledger import Outcome, Standing, Submit
 from kuaixintong.core.messages import Answer
 from kuaixintong.stores import parts
+from kuaixintong.stores.campaigns import Campaign
 from local.simulator.settings import Memory
 from tests.chaos.campaign import Branch, Known, Result, everything, grounds, grown, in_turn, some
 from tests.chaos.faults import (
@@ -175,6 +178,29 @@ RULES: dict[str, tuple[Any, str, Any, tuple[Fault, ...], Memory, str]] = {
 }
 
 
+def unannounced(self: request.PartRequest, claimed: Claimed, campaign: object) -> Claimed:
+    return claimed
+
+
+def announced_by_the_last(self: request.PartRequest, claimed: Claimed, campaign: Campaign | None) -> Claimed:
+    return AS_IT_IS(self, claimed, campaign) if claimed.submit.attempts > 1 else claimed
+
+
+AS_IT_IS = request.PartRequest._announced
+
+
+@pytest.mark.parametrize("instead", [unannounced, announced_by_the_last])
+def test_a_request_before_it_is_written_down_who_is_sent_to_is_found(
+    instead: Callable[..., Claimed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = Schedule((LostAnswer(),), Memory.EVERY, proven=True, campaign=True)
+    forgotten = replace(schedule, faults=(Forgotten(),))
+    assert not found_by(schedule) + found_by(forgotten)
+    monkeypatch.setattr(request.PartRequest, "_announced", instead)
+    assert "not in Outbound" in found_by(forgotten)
+    assert "its campaign is not there" in found_by(forgotten)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_without_a_rule_the_campaign_finds_what_it_is_there_for(
     rule: str, monkeypatch: pytest.MonkeyPatch
@@ -189,14 +215,14 @@ def test_without_a_rule_the_campaign_finds_what_it_is_there_for(
 def test_a_lease_shorter_than_a_functions_life_throws_answers_away() -> None:
     # The count of unanswered requests alone still keeps the platform from accepting twice; what a short lease
     # costs is the truth: a worker with the answer in its hand is no longer the row's owner.
-    schedule = Schedule((Overtaken(5),), Memory.EVERY, proven=True)
+    schedule = Schedule((Overtaken(6),), Memory.EVERY, proven=True)
     assert not found_by(schedule)
     assert "one was thrown away" in found_by(schedule, lease=timedelta(seconds=10))
 
 
 def test_a_short_lease_without_the_owners_condition_sends_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     # The overtaken worker writes its count over the other's, whose request is still on its way.
-    overtaken = Overtaken(4, other=LateRequest(99), own=Answered(210))
+    overtaken = Overtaken(5, other=LateRequest(99), own=Answered(210))
     schedule = Schedule((overtaken,), Memory.ACCEPTED, proven=True)
     short = timedelta(seconds=10)
     assert TWICE not in found_by(schedule, lease=short)
