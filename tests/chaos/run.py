@@ -242,7 +242,15 @@ class Run:
         """
         tables = [[*table.rows.values()] for table in self.world.memory.values()]
         held = [(due - self._deliveries, fields) for due, fields in self._held]
-        mine = (self.losses > 0, self.platform_lied, self.done, self.over, min(self._deliveries, 3), held)
+        mine = (
+            self.losses > 0,
+            self.platform_lied,
+            self.asked,
+            self.done,
+            self.over,
+            min(self._deliveries, 3),
+            held,
+        )
         return _NAME.sub(
             "", repr((self.world.now, mine, *map(_plain, (tables, self.world.secrets, self.platform))))
         )
