@@ -14,7 +14,7 @@ from itertools import product
 
 from local.simulator.settings import Memory
 from tests.chaos.faults import FAULTS, Clean
-from tests.chaos.judge import judge
+from tests.chaos.judge import judge, judge_healed
 from tests.chaos.run import Run, Schedule
 from tests.world import World
 
@@ -168,14 +168,21 @@ class Result:
     schedules: int = 0
     acceptances: Counter[int] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
+    healed: int = 0
     breaches: list[Breach] = field(default_factory=list)
 
-    def count(self, run: Run) -> None:
-        """Judge the end of a run."""
+    def count(self, run: Run, *, heals: bool = False) -> None:
+        """Judge the end of a run, and once more when it has been given time to heal.
+
+        Runs that share tables do not heal: they send to the same mobile, and nobody could tell whose a token is.
+        """
         self.schedules += 1
         self.acceptances[len(run.platform.messages)] += 1
         self.states.update(row["state"] for row in run.rows)
         self.breaches += [Breach(run.schedule, what) for what in judge(run)]
+        if heals:
+            self.breaches += [Breach(run.schedule, what) for what in judge_healed(run)]
+            self.healed += sum("inferred" in row for row in run.rows)
 
     def __str__(self) -> str:
         per_part = ", ".join(f"{n}: {count} parts" for n, count in sorted(self.acceptances.items()))
@@ -183,6 +190,7 @@ class Result:
         unaccounted = sum("unaccounted" in breach.what for breach in self.breaches)
         return (
             f"schedules run: {self.schedules}\nacceptances per part: {per_part}\nends: {ends}\n"
+            f"UNCONFIRMED and healed by their reports: {self.healed}\n"
             f"parts unaccounted for: {unaccounted or 'none'}\nbroken promises: {len(self.breaches) or 'none'}"
         )
 

@@ -23,6 +23,25 @@ def judge(run: Run) -> list[str]:
     return wrong
 
 
+def judge_healed(run: Run) -> list[str]:
+    """Let what is unconfirmed heal; return what is wrong then: a wrong token, or none where there is one."""
+    if all(row["state"] != "UNCONFIRMED" for row in run.rows):
+        return []
+    run.heal()
+    accepted = {mobile for message in run.platform.messages for mobile in message.mobiles}
+    given = {str(message.token): [*message.mobiles] for message in run.platform.messages}
+    wrong = [
+        f"part {row['part']} was inferred to have token {row['token']}; the platform gave {given}"
+        for row in run.rows
+        if row.get("inferred") and given.get(row["token"]) != row["mobiles"]
+    ]
+    return wrong + [
+        f"part {row['part']} says UNCONFIRMED, though its reports leave no other explanation"
+        for row in run.rows
+        if row["state"] == "UNCONFIRMED" and accepted >= {*row["mobiles"]}
+    ]
+
+
 def _unaccounted(run: Run, rows: list[dict[str, Any]]) -> Iterator[str]:
     held = Counter(mobile for row in rows for mobile in held_by(row))
     if held != Counter(run.mobiles):

@@ -12,6 +12,7 @@ from typing import Any, Self
 from kuaixintong.core import beijing
 from kuaixintong.core.codec import encode
 from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.inference import SETTLED
 from kuaixintong.core.messages import Answer, Login, SendSm
 from kuaixintong.errand import QueueMessage
 from local.simulator.platform import Platform
@@ -184,6 +185,12 @@ class Run:
         else:
             raise AssertionError(f"{self.schedule}: never done; the rows are {self.rows}")
         self.release(everything=True)
+
+    def heal(self) -> None:
+        """Let the reports of what was accepted come, and the account check look at what is unconfirmed."""
+        self.world.push(*(each for each in self.platform.messages if {*each.mobiles} <= {*self.mobiles}))
+        self.world.now += SETTLED
+        self.world.new_healing().run(CID)
 
     def deliver(self, fault: Fault) -> Delivered:
         """Deliver once, to a new process, and let the time pass until the message comes back."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tests.chaos.faults import Fault
 from tests.chaos.run import FUNCTION_LIFE, Run
+from tests.gates import Gate
 from tests.world import World
 
 _PATIENCE = 60.0
@@ -29,16 +30,19 @@ class Actor(Protocol):
         """Take a step; return whether there may be another."""
 
 
-class Worker:
-    """One delivery, on a thread that stops before each of its calls outside until it is let go on."""
+class Paused:
+    """Some work, on a thread that stops before each of its calls outside until it is let go on.
 
-    def __init__(self, run: Run, fault: Fault) -> None:
+    The work is given the gate that its calls have to pass.
+    """
+
+    def __init__(self, work: Callable[[Gate], object]) -> None:
         self._go, self._stopped = threading.Lock(), threading.Lock()  # held is "not yet"
         self._go.acquire()
         self._stopped.acquire()
         self._ended = False
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, args=(run, fault), daemon=True)
+        self._thread = threading.Thread(target=self._work, args=(work,), daemon=True)
 
     def step(self) -> bool:
         """Let it go on to its next call, or to its end. Raises what it ended with."""
@@ -50,18 +54,29 @@ class Worker:
             raise self._error
         return not self._ended
 
-    def _work(self, run: Run, fault: Fault) -> None:
+    def _work(self, work: Callable[[Gate], object]) -> None:
         try:
             self._go.acquire()
-            run.attempt(fault, self._pause)
+            work(self)
         except BaseException as error:  # noqa: BLE001  # it is raised in the thread that let this one go
             self._error = error
         self._ended = True
         self._stopped.release()
 
-    def _pause(self) -> None:
+    def before(self, call: str) -> None:
+        """Stop, and go on when it is this one's turn."""
         self._stopped.release()
         self._go.acquire()
+
+    def after(self, call: str) -> None:
+        """Let a result through."""
+
+
+class Worker(Paused):
+    """One delivery, which stops before each of its calls outside."""
+
+    def __init__(self, run: Run, fault: Fault) -> None:
+        super().__init__(lambda gate: run.attempt(fault, lambda: gate.before("")))
 
 
 @dataclass

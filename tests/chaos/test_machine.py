@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from local.simulator.settings import Memory
 from tests.chaos.faults import FAULTS, Fault, Overtaken
-from tests.chaos.judge import judge
+from tests.chaos.judge import judge, judge_healed
 from tests.chaos.run import MOBILE, Run, Schedule
 from tests.world import World
 
@@ -52,6 +52,7 @@ class Deliveries(RuleBasedStateMachine):
         if hasattr(self, "run"):
             self.run.finish()
             assert not judge(self.run)
+            assert not judge_healed(self.run)
 
 
 TestDeliveries = Deliveries.TestCase

@@ -87,6 +87,7 @@ def test_a_part_whose_reports_prove_its_acceptance_is_accepted_under_their_token
     assert row["revision"] == before["revision"] + 1
     assert str(message.token) in row["words"]
     assert not {"attention", "advice", "code"} & row.keys()
+    assert (row["history"][-1]["event"], row["history"][-1]["time"]) == ("ACCEPTED", beijing.iso(world.now))
     assert heal(world) == Healed()
 
 
