@@ -39,6 +39,7 @@ class Deployed:
     """A stack's tables, queues and secrets."""
 
     def __init__(self) -> None:
+        self._person = aws.Person()
         self.dynamodb = boto3.client("dynamodb")
         self.sqs = boto3.client("sqs")
         self.secrets = boto3.client("secretsmanager")
@@ -59,7 +60,7 @@ class Deployed:
 
     def stack(self, name: str = "kuaixintong-test") -> Stack:
         """The stack, new, as a new process would find it."""
-        return Stack(aws.Person(), Description(name, "CREATE_COMPLETE", self.outputs, self.parameters))
+        return Stack(self._person, Description(name, "CREATE_COMPLETE", self.outputs, self.parameters))
 
     def put(self, table: str, row: Mapping[str, Any]) -> None:
         """Put a row."""

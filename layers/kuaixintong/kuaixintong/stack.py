@@ -145,6 +145,7 @@ class Stack:
     @cached_property
     def quarantine(self) -> "Intake":
         """What could not be read, and where its contents belong."""
+        from kuaixintong.core.optout_words import Words  # noqa: PLC0415
         from kuaixintong.settings import IntakeSettings  # noqa: PLC0415
         from kuaixintong.wiring.receiver import intake  # noqa: PLC0415
 
@@ -152,6 +153,8 @@ class Stack:
             reports_table=self.output("ReportsTableName"),
             inbound_table=self.output("InboundTableName"),
             quarantine_table=self.output("QuarantineTableName"),
+            mobiles_table=self.output("MobilesTableName"),
+            words=Words.of(self.parameter("OptOutWords"), self.parameter("ResubscribeWords")),
             retention=self._retention,
         )
         return intake(settings, client=self.dynamodb)
