@@ -61,6 +61,11 @@ def ago(t: Words, seconds: float) -> str:
     return t("ago.seconds", n=int(seconds))
 
 
+def scroll_to_end(element: ui.element) -> None:
+    """Show the end of an element that scrolls."""
+    ui.run_javascript(f"const box = getElement({element.id}); if (box) box.scrollTop = box.scrollHeight")
+
+
 def empty(text: str) -> Tag:
     """Say that there is nothing, and how there would be something."""
     return tag("p", text, classes="empty")

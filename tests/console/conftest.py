@@ -62,6 +62,10 @@ class RunningConsole:
         answer.raise_for_status()
         return answer.json()
 
+    def steer_list(self, name: str, body: list[Any]) -> None:
+        """Tell it a list."""
+        requests.post(f"{self.control}/{name}", json=body, timeout=10).raise_for_status()
+
     def platform(self, name: str, **query: Any) -> Any:
         """Ask the simulated platform."""
         return requests.get(f"{self.control}/{name}", params=query, timeout=10).json()

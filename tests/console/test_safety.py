@@ -35,7 +35,13 @@ class Door:
         await send({"type": "http.response.body", "body": b"a page"})
 
     def ask(
-        self, path: str = "/en", headers: Headers = (), *, method: str = "GET", kind: str = "http", host: str = HOST
+        self,
+        path: str = "/en",
+        headers: Headers = (),
+        *,
+        method: str = "GET",
+        kind: str = "http",
+        host: str = HOST,
     ) -> list[dict[str, Any]]:
         """Return the messages that a request is answered with."""
         path, _, query = path.partition("?")
@@ -116,7 +122,8 @@ def test_two_hosts_are_none(door: Door) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", f"http://127.0.0.1:{PORT + 1}", f"https://{HOST}", "null", "http://localhost"]
+    "origin",
+    ["http://evil.example", f"http://127.0.0.1:{PORT + 1}", f"https://{HOST}", "null", "http://localhost"],
 )
 def test_another_origin_neither_reads_nor_posts_nor_opens_a_web_socket(door: Door, origin: str) -> None:
     headers = [door.opened(), ("origin", origin)]

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from kuaixintong.core.mobiles import normalise
 from kxt.console.desk import Desk
-from kxt.console.elements import empty, link, tag, when
+from kxt.console.elements import empty, link, scroll_to_end, tag, when
 from kxt.console.frame import mobile_address
 from kxt.console.handsets import FULL_CODE, SHOWN, Bubble, Mode, Screen, bubbles, mode_of
 from kxt.console.language import Words
@@ -120,15 +120,18 @@ def _draw_screen(desk: Desk, t: Words, screen: Screen) -> Callable[[Screen], Non
             log.props["aria-label"] = t("handsets.screen", mobile=screen.mobile)
             nothing = tag("p", t("handsets.nothing"), classes="quiet")
             shown = Keyed(partial(_draw_bubble, t), classes="bubbles")
+        last = {"key": ""}
         if not desk.read_only:
             _answering(desk, t, screen.mobile)
 
     def update(screen: Screen) -> None:
         card.classes(replace=f"handset mode-{screen.mode}")
         nothing.set_visibility(not screen.bubbles)
-        # newest first here, turned round by the style, so that the newest stays in view
-        shown.update((bubble.key, bubble) for bubble in reversed(screen.bubbles))
+        shown.update((bubble.key, bubble) for bubble in screen.bubbles)
         choice.show(screen.mode)
+        if screen.bubbles and screen.bubbles[-1].key != last["key"]:
+            last["key"] = screen.bubbles[-1].key
+            scroll_to_end(log)
 
     update(screen)
     return update
