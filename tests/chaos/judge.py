@@ -75,9 +75,9 @@ def _untrue(run: Run, row: dict[str, Any], acceptances: Counter[str]) -> Iterato
             given = {str(message.token): set(message.mobiles) for message in run.platform.messages}
             if given.get(row.get("token", "")) != set(row["mobiles"]):
                 yield f"says ACCEPTED with token {row.get('token')}; the platform gave {given}"
-        case "REJECTED":
+        case "REJECTED" | "CANCELLED" as state:
             if any(acceptances[mobile] for mobile in mobiles):
-                yield "says REJECTED, but was accepted"
+                yield f"says {state}, but was accepted"
         case "UNCONFIRMED":
             if not run.losses and not run.platform_lied:
                 yield "says UNCONFIRMED, though no answer was lost: one was thrown away"

@@ -206,9 +206,7 @@ class Run:
         self._away = timedelta()
         wire = Wire(self, fault, pause)
         sender = self.world.new_sender(gate=wire, platform=wire, skew=fault.skew)
-        send = {"id": self.send_id, "mobiles": self.mobiles, "content": "x"}
-        body = json.dumps(send | {"campaign": self.send_id} if self.schedule.campaign else send)
-        message = QueueMessage("message", "receipt", body, min(self._deliveries, 3))
+        message = QueueMessage("message", "receipt", self.body(), min(self._deliveries, 3))
         try:
             again = sender.take(message, self.world.life()).again
             done, rest = again is None, timedelta(seconds=again.delay if again else 0)
@@ -220,6 +218,11 @@ class Run:
         if self._away:
             self.release(everything=True)  # no request is on its way for days
         return Delivered(done, wire.happened, max(rest, self._away), tuple(wire.made))
+
+    def body(self) -> str:
+        """What the message says."""
+        send = {"id": self.send_id, "mobiles": self.mobiles, "content": "x"}
+        return json.dumps(send | {"campaign": self.send_id} if self.schedule.campaign else send)
 
     def lies_in_the_dead_letter_queue(self) -> None:
         """Let the message come back days later, when the platform remembers nothing of today."""

@@ -133,7 +133,9 @@ def one_fewer(submitted: Submit, answer: Answer | None) -> int:
     return submitted.unanswered - 1
 
 
-def regardless(self: parts.Parts, send_id: str, part: str, change: Change, *, seen: int) -> None:
+def regardless(
+    self: parts.Parts, send_id: str, part: str, change: Change, *, seen: int, noted: bool = False
+) -> None:
     self._table.update({"send_id": send_id, "part": part}, change)
 
 

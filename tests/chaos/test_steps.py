@@ -110,7 +110,9 @@ def broken_somewhere(scene: Scene, switches: int = 2) -> list[str]:
     ]
 
 
-def regardless(self: parts.Parts, send_id: str, part: str, change: object, *, seen: int) -> None:
+def regardless(
+    self: parts.Parts, send_id: str, part: str, change: object, *, seen: int, noted: bool = False
+) -> None:
     self._table.update({"send_id": send_id, "part": part}, change)  # type: ignore[arg-type]
 
 

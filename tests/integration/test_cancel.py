@@ -11,23 +11,11 @@ from kuaixintong.cancel import Canceller, StoppedCampaign
 from kuaixintong.core.ledger import State
 from tests.fake_platform import Fate, Line
 from tests.sending import BODY, EIGHT, IN_AN_HOUR, MORE_THAN_ONE_PART, refuse, rows_of, states
+from tests.stopping import canceller
 from tests.world import LEASE, World
 
 SEND = BODY | {"id": "send"}
 HELD = SEND | {"atTime": IN_AN_HOUR, "hold": True}
-
-
-def canceller(world: World, **how: Any) -> Canceller:
-    """A cancel's own process: its calls pass no gates, and to sleep is to let the world's time pass."""
-    return Canceller(
-        world.table("SendsTable"),
-        world.table("CampaignsTable"),
-        clock=world._clock,
-        monotonic=world._seconds,
-        sleep=lambda seconds: world.pass_time(seconds=seconds),
-        threads=1,
-        **how,
-    )
 
 
 def cancels(world: World, send_id: str = "send") -> Callable[[int], None]:

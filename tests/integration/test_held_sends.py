@@ -12,32 +12,15 @@ from kuaixintong.core import beijing, due, references
 from kuaixintong.core.enqueueing import Message
 from kuaixintong.core.lanes import Lane
 from kuaixintong.core.references import Reference
-from kuaixintong.stores.lanes import Lanes, Refusal
-from kuaixintong.stores.parts import Parts
+from kuaixintong.stores.lanes import Refusal
 from tests.fake_platform import Line
 from tests.sending import BODY, EIGHT, IN_AN_HOUR, MOBILE, MORE_THAN_ONE_PART, fails, refuse, rows_of, states
+from tests.stopping import PaperLanes, calling_in
 from tests.world import World
 
 HELD = BODY | {"id": "held", "atTime": IN_AN_HOUR, "hold": True}
 HOUR = timedelta(hours=1)
 DUE = ("waits_until", "due_at", "due_shard")
-
-
-class PaperLanes(Lanes):
-    """Writes down what would be enqueued."""
-
-    def __init__(self) -> None:
-        self.put_in: dict[Lane, list[str]] = {lane: [] for lane in Lane}
-
-    def put(self, lane: Lane, messages: Sequence[Message]) -> dict[int, Refusal]:
-        assert len(messages) <= 10
-        self.put_in[lane] += [message.body for message in messages]
-        return {}
-
-    def take(self, lane: Lane = Lane.ORDINARY) -> list[str]:
-        """Return what has come since it was last asked."""
-        taken, self.put_in[lane] = self.put_in[lane], []
-        return taken
 
 
 @pytest.fixture
@@ -48,10 +31,6 @@ def lanes() -> PaperLanes:
 @pytest.fixture
 def calling(world: World, lanes: PaperLanes) -> CallingIn:
     return calling_in(world, lanes)
-
-
-def calling_in(world: World, lanes: Lanes) -> CallingIn:
-    return CallingIn(Parts(world.table("SendsTable")), lanes, clock=world._clock, monotonic=world._seconds)
 
 
 def test_a_held_send_waits_as_a_row_and_goes_out_when_it_is_due(
