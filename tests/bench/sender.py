@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
+from datetime import timedelta
+from functools import partial
 from itertools import batched
 from pathlib import Path
 from statistics import median
@@ -28,10 +30,14 @@ from kuaixintong import wiring
 from kuaixintong.core import beijing
 from kuaixintong.core.codec import encode
 from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.limits import BATCH_ITEMS, MAX_MOBILES
 from kuaixintong.core.messages import SendSm
 from kuaixintong.core.sends import parse
 from kuaixintong.stores import aws
 from kuaixintong.stores.dynamo import to_item
+from kuaixintong.stores.outbound import Outbound
+from kuaixintong.stores.table import DynamoTable
+from kuaixintong.wiring.sender import OUTBOUND_THREADS
 from local.simulator.settings import Settings
 from tests.cloudformation import Stack
 from tests.receiving import Context
@@ -42,8 +48,16 @@ BATCH = 10
 PLATFORM_SECONDS = 0.2
 SENDS = 300
 ROUNDS = 5
+OUTBOUND_ROUNDS = 3
 LONE_SENDS = 10
 IMPORTS = 9
+
+KINDS: dict[str, tuple[dict[str, str], int]] = {
+    "alone": ({}, 6),
+    "of a campaign": ({"campaign": "autumn"}, 7),
+    "with a one-time code": ({"category": "otp"}, 8),
+}
+"""Single-number sends: what a body says more, and the write units that one may cost."""
 
 
 def run(platform_url: str, control_url: str) -> None:
@@ -56,7 +70,9 @@ def run(platform_url: str, control_url: str) -> None:
         with _answers_after(control_url, PLATFORM_SECONDS):
             _compare_batch()
         _compare_throughput(platform_url)
-        _count_write_units()
+        _compare_outbound()
+        for kind, (more, most) in KINDS.items():
+            _count_write_units(kind, more, most)
     _compare_imports()
 
 
@@ -99,7 +115,11 @@ class _Bare:
     def __init__(self, url: str) -> None:
         settings = handler._settings()
         self._url = url
-        self._sends, self._account = settings.sends_table, settings.account_table
+        self._sends, self._account, self._outbound = (
+            settings.sends_table,
+            settings.account_table,
+            settings.outbound_table,
+        )
         self._dynamodb = aws.dynamodb(connections=handler.THREADS)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -143,6 +163,7 @@ class _Bare:
             "attempts": 1,
             "claim": uuid.uuid4().hex,
             "lease_until": stamp,
+            "day_shard": f"{stamp[:10]}#{tick % 8}",
             "created_at": stamp,
             "updated_at": stamp,
             "expires_at": 1,
@@ -150,6 +171,10 @@ class _Bare:
         }
         self._dynamodb.put_item(
             TableName=self._sends, Item=to_item(row), ConditionExpression="attribute_not_exists(send_id)"
+        )
+        outbound = {"mobile": send.mobiles[0], "send_id": send.send_id, "part": "1", "expires_at": 1}
+        self._dynamodb.batch_write_item(
+            RequestItems={self._outbound: [{"PutRequest": {"Item": to_item(outbound)}}]}
         )
         fields = encode(SendSm(send.mobiles, send.content), self._credentials, timestamp)
         answer = self._session.post(self._url, data=fields, timeout=10).json()
@@ -177,22 +202,74 @@ class _Bare:
         )
 
 
-# --- (c) write units --------------------------------------------------------------------------------------------
+# --- (c) who is sent to, against a bare loop of batches ----------------------------------------------------------
 
 
-def _count_write_units() -> None:
+def _compare_outbound() -> None:
+    """The rows of one large part, by the store, and as bare batches on as many threads and on one."""
+    table, client = handler._settings().outbound_table, aws.dynamodb(connections=OUTBOUND_THREADS, validate=False)
+    mobiles = [f"137{number:08}" for number in range(MAX_MOBILES)]
+    with ThreadPoolExecutor(OUTBOUND_THREADS) as pool, ThreadPoolExecutor(OUTBOUND_THREADS) as others:
+        outbound = Outbound(DynamoTable(client, table), timedelta(days=180), pool)
+
+        def store(send_id: str) -> None:
+            outbound.put(send_id, "1", mobiles, now=wiring.now(), seconds=600)
+
+        def batch(send_id: str, some: tuple[str, ...]) -> None:
+            rows: Any = [
+                {
+                    "PutRequest": {
+                        "Item": {
+                            "mobile": {"S": mobile},
+                            "send_id": {"S": send_id},
+                            "part": {"S": "1"},
+                            "expires_at": {"N": "1810958400"},
+                        }
+                    }
+                }
+                for mobile in some
+            ]
+            client.batch_write_item(RequestItems={table: rows})
+
+        def bare(send_id: str) -> None:
+            list(others.map(partial(batch, send_id), batched(mobiles, BATCH_ITEMS, strict=False)))
+
+        def alone(send_id: str) -> None:
+            for some in batched(mobiles, BATCH_ITEMS, strict=False):
+                batch(send_id, some)
+
+        store("warm")
+        seconds = {side: list[float]() for side in (store, bare, alone)}
+        for number in range(OUTBOUND_ROUNDS):
+            for side, times in seconds.items():
+                began = time.perf_counter()
+                side(f"{side.__name__}-{number}")
+                times.append(time.perf_counter() - began)
+    ours, threads, one = (median(times) for times in seconds.values())
+    _print(
+        f"who is sent to, {MAX_MOBILES:,} rows on {OUTBOUND_THREADS} threads",
+        f"store {ours:.2f} s, bare loop of batch_write_item {threads:.2f} s, on one thread {one:.2f} s",
+        threads / ours,
+        "at least 0.8",
+    )
+
+
+# --- (d) write units --------------------------------------------------------------------------------------------
+
+
+def _count_write_units(kind: str, more: dict[str, str], most: int) -> None:
     """Sends that come alone, each with a sequence reservation of its own: the dearest way to send."""
     units: Counter[str] = Counter()
     with _consumed(units):
         handler._submitter.cache_clear()
-        _handle(_sends(1))
+        _handle(_sends(1, **more))
         units.clear()
-        for body in _sends(LONE_SENDS):
+        for body in _sends(LONE_SENDS, **more):
             _wait_out_the_reservation()
             _handle([body])
     per_send = sum(units.values()) / LONE_SENDS
     where = ", ".join(f"{name} {total / LONE_SENDS:g}" for name, total in sorted(units.items()))
-    print(f"write units per single-number send that comes alone: {per_send:g} ({where}); target: at most 4")
+    print(f"write units per single-number send {kind}: {per_send:g} ({where}); target: at most {most}")
 
 
 @contextmanager
@@ -211,7 +288,7 @@ def _consumed(units: Counter[str]) -> Iterator[None]:
                 units[f"{table}/{index}"] += figures["CapacityUnits"]
 
     session = boto3.Session()
-    for operation in ("PutItem", "UpdateItem", "TransactWriteItems"):
+    for operation in ("PutItem", "UpdateItem", "TransactWriteItems", "BatchWriteItem"):
         session.events.register(f"provide-client-params.dynamodb.{operation}", ask)
         session.events.register(f"after-call.dynamodb.{operation}", add)
     with patch.object(boto3, "DEFAULT_SESSION", session):
@@ -222,7 +299,7 @@ def _wait_out_the_reservation() -> None:
     time.sleep(1.05)  # what is left of a block of timestamps is thrown away after a second
 
 
-# --- (d) imports ------------------------------------------------------------------------------------------------
+# --- (e) imports ------------------------------------------------------------------------------------------------
 
 _HANDLER = "import functions.sender.handler"
 _BASELINE = "import boto3, requests; boto3.client('dynamodb')"
@@ -270,11 +347,11 @@ def deployment(platform_url: str) -> dict[str, str]:
     }
 
 
-def _sends(count: int) -> list[str]:
+def _sends(count: int, **more: str) -> list[str]:
     """Bodies like the spec's own sample, each with a number of its own."""
     return [
         json.dumps(
-            {"id": uuid.uuid4().hex, "mobiles": [f"137{number:08d}"], "content": "周末参加不了培训了"},
+            {"id": uuid.uuid4().hex, "mobiles": [f"137{number:08d}"], "content": "周末参加不了培训了", **more},
             ensure_ascii=False,
         )
         for number in range(count)
@@ -292,7 +369,7 @@ def _handle(bodies: list[str]) -> None:
             "messageId": uuid.uuid4().hex,
             "receiptHandle": "handle",
             "body": body,
-            "attributes": {"ApproximateReceiveCount": "1"},
+            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(time.time() * 1000))},
             "messageAttributes": {},
             "eventSource": "aws:sqs",
             "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:sends",

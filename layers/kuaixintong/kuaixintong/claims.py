@@ -158,7 +158,7 @@ class Claims:
         elif isinstance(step, WaitUntil):
             change = self._rows.parked(send, part, step, lane=bid.lane, now=now)
         else:
-            told = standing.history if standing and not standing.no_send else ()
+            told = standing.history if standing and not standing.gives_way else ()
             change = self._rows.taken(
                 step, claim=bid.claim, asked=bid.asked, now=now, outbound=bid.outbound, history=told
             )

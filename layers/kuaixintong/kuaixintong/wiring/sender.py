@@ -22,7 +22,7 @@ from kuaixintong.stores.table import DynamoTable
 from kuaixintong.submission import Submitter
 from kuaixintong.wiring import now
 
-_OUTBOUND_THREADS = 4
+OUTBOUND_THREADS = 4
 """Threads that write down who large parts go to, beside those that the messages of a batch have."""
 
 _RESULT_ATTEMPTS = 5
@@ -48,10 +48,10 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
         ),
         outbound=Outbound(
             DynamoTable(
-                aws.dynamodb(connections=threads + _OUTBOUND_THREADS, validate=False), settings.outbound_table
+                aws.dynamodb(connections=threads + OUTBOUND_THREADS, validate=False), settings.outbound_table
             ),
             settings.retention,
-            ThreadPoolExecutor(_OUTBOUND_THREADS, thread_name_prefix="outbound"),
+            ThreadPoolExecutor(OUTBOUND_THREADS, thread_name_prefix="outbound"),
         ),
         campaigns=Campaigns(DynamoTable(dynamodb, settings.campaigns_table), settings.retention),
         admission=Admission(
