@@ -1,12 +1,14 @@
 """A refused body is listed for a person, and does not use up its id."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from kuaixintong.core.ledger import Attention
 from kuaixintong.stores.parts import Parts
+from tests.template import resources, watched
 from tests.world import World
 
 GOOD: dict[str, Any] = {"id": "order-1", "mobiles": ["13708600860"], "content": "x"}
@@ -117,3 +119,26 @@ def test_fifty_typing_errors_are_fifty_rows_in_one_list_and_all_are_sent_once_me
         world.deliver(GOOD | {"id": f"order-{number}"}, message_id=f"n-{number}")
     assert len(world.accepted()) == 50
     assert listed(world) == []
+
+
+def test_a_producers_typing_error_is_one_alarm_and_one_list_and_the_mended_bodies_are_sent(world: World) -> None:
+    good = {f"order-{n}": GOOD | {"id": f"order-{n}", "mobiles": [f"137{n:08}"]} for n in range(50)}
+    counted = Counter[str]()
+    for send_id, body in good.items():
+        mistyped = {"mobile" if name == "mobiles" else name: value for name, value in body.items()}
+        for copy in (1, 2):  # a producer that enqueues it again tells nothing new
+            delivery = world.deliver(mistyped, message_id=f"m-{copy}-{send_id}")
+            counted.update(dict(delivery.counts()))
+    assert counted["AttentionRefused"] == 50
+    alarms = resources("AWS::CloudWatch::Alarm", watched())
+    assert [name for name, each in alarms.items() if each["Properties"]["MetricName"] in counted] == [
+        "RefusedAlarm"
+    ]
+    assert sorted(listed(world)) == sorted(good)
+    assert all("mobile" in world.row(send_id)["words"] for send_id in good)
+    for send_id, body in good.items():
+        assert world.deliver(body, message_id=f"mended-{send_id}").again is None
+    assert listed(world) == []
+    assert sorted(world.accepted()) == sorted(body["mobiles"][0] for body in good.values())
+    assert {row["send_id"] for row in world.all_rows()} == {*good}
+    assert {send_id for _, send_id, _ in world.outbound()} == {*good}
