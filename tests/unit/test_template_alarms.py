@@ -187,6 +187,7 @@ HISTORIES: dict[str, tuple[list[History], list[History]]] = {
     "ReceiverThrottlesAlarm": ONE_IS_TOO_MANY,
     "PushesThrottledAlarm": ONE_IS_TOO_MANY,
     "SendsThrottlesAlarm": ONE_IS_TOO_MANY,
+    "OutboundThrottlesAlarm": ([[[1]] * 3], [[[9], [9], NOTHING], [NOTHING, [9], [9]], [[0]] * 3]),
     "AccountThrottlesAlarm": ONE_IS_TOO_MANY,
     "ReportsThrottlesAlarm": ONE_IS_TOO_MANY,
     "InboundThrottlesAlarm": ONE_IS_TOO_MANY,
