@@ -115,7 +115,14 @@ def an_acceptance_that_reports_prove(deployment: Deployment, platform: RunningSi
     return [{}]
 
 
+def a_send_of_a_campaign(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    """Its first: whether it is there already, and its name."""
+    send = {"mobiles": ["13900000007"], "content": "x", "campaign": uuid.uuid4().hex}
+    return [{"Records": [record(uuid.uuid4().hex, send)]}]
+
+
 SENDING: list[Scenario] = [
+    a_send_of_a_campaign,
     a_divided_send_that_comes_twice,
     a_send_that_is_put_off,
     a_send_that_is_given_up,
