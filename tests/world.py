@@ -25,14 +25,17 @@ from kuaixintong.core import beijing
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.messages import Report
 from kuaixintong.core.pace import Lane
+from kuaixintong.core.rails import Rails
 from kuaixintong.core.rows import Rows
 from kuaixintong.errand import Progress, QueueMessage
+from kuaixintong.guards import Guards
 from kuaixintong.healing import READS, Healing
 from kuaixintong.slots import Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.campaigns import Campaigns
 from kuaixintong.stores.dynamo import from_item
 from kuaixintong.stores.evidence import Evidence
+from kuaixintong.stores.mobiles import Mobiles
 from kuaixintong.stores.outbound import Outbound
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.queue import SendQueue
@@ -118,6 +121,8 @@ class World:
     lease: timedelta = LEASE
     repeat_within: timedelta = timedelta(minutes=60)
     requests_per_second: float = 0
+    rails: Rails = field(default_factory=Rails)
+    allowed: frozenset[str] | None = None
     now: datetime = START
     queue: PaperQueue = field(default_factory=PaperQueue)
 
@@ -199,6 +204,12 @@ class World:
             ),
             campaigns=Campaigns(gated(self.table("CampaignsTable"), "CampaignsTable", *gates), RETENTION),
             admission=Admission(accounts, secret, slots, probe_lease=probe_lease),
+            guards=Guards(
+                self.rails,
+                Mobiles(gated(self.table("MobilesTable"), "MobilesTable", *gates)),
+                allowed=lambda: self.allowed,
+                clock=clock,
+            ),
             platform=gated(platform or self.line, "platform", *gates),
             queue=self.queue,
             receive_limit=self.receive_limit,
@@ -272,11 +283,18 @@ class World:
     # --- what a test does ---------------------------------------------------------------------------------------
 
     def deliver(
-        self, body: dict[str, Any] | str, *, message_id: str = "m-1", receive_count: int = 1, seconds: float = 60
+        self,
+        body: dict[str, Any] | str,
+        *,
+        message_id: str = "m-1",
+        receive_count: int = 1,
+        seconds: float = 60,
+        sent_at: datetime | None = None,
     ) -> Progress:
         """Deliver one message to the sender, which has ``seconds`` to live."""
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-        return self.sender.take(QueueMessage(message_id, "receipt", text, receive_count), self.life(seconds))
+        message = QueueMessage(message_id, "receipt", text, receive_count, sent_at)
+        return self.sender.take(message, self.life(seconds))
 
     def life(self, seconds: float = 60) -> Callable[[], float]:
         """What a function that has ``seconds`` to live from now on knows of the rest."""

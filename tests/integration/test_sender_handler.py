@@ -98,6 +98,14 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "REQUESTS_PER_SECOND": "0",
         "CONNECT_TIMEOUT_SECONDS": "3",
         "ANSWER_TIMEOUT_SECONDS": "5",
+        "MOBILES_TABLE": "mobiles",
+        "INVALID_FOR_DAYS": "30",
+        "OTP_PER_HOUR": "10",
+        "OTP_PER_DAY": "20",
+        "OTP_VALID_MINUTES": "10",
+        "DAILY_LIMIT": "0",
+        "MARKETING_HOURS": "08:00:00-21:00:00",
+        "ALLOW_LIST_PARAMETER": "",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -354,6 +362,7 @@ def test_wired_for_real_a_send_goes_over_http_and_its_row_and_queue_tell(
         monkeypatch.setenv("PLATFORM_URL", platform.url)
         monkeypatch.setenv("PLATFORM_SECRET_ARN", world.secret_arn)
         monkeypatch.setenv("SENDS_TABLE", world.tables["SendsTable"])
+        monkeypatch.setenv("MOBILES_TABLE", world.tables["MobilesTable"])
         monkeypatch.setenv("OUTBOUND_TABLE", world.tables["OutboundTable"])
         monkeypatch.setenv("CAMPAIGNS_TABLE", world.tables["CampaignsTable"])
         monkeypatch.setenv("ACCOUNT_TABLE", world.tables["AccountTable"])

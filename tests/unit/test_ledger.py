@@ -200,9 +200,9 @@ def test_a_new_part_is_asked_for_with_a_fresh_timestamp() -> None:
 def test_a_claimed_part_is_looked_at_again_right_before_its_request(
     unanswered: int, asked_ago: int, valid_for: int | None, end: State | None
 ) -> None:
-    submit = Submit("T1", unanswered, unanswered, 1, NOW - timedelta(seconds=asked_ago))
     expires = None if valid_for is None else NOW + timedelta(seconds=valid_for)
-    found = too_late(submit, now=NOW, expires=expires, repeat_within=HOUR)
+    submit = Submit("T1", unanswered, unanswered, 1, NOW - timedelta(seconds=asked_ago), expires=expires)
+    found = too_late(submit, now=NOW, repeat_within=HOUR)
     assert (found.state if found else None) is end
     if found and valid_for is None:
         assert (found.attention, "60 minutes" in found.words) == (Attention.UNCONFIRMED, True)
@@ -275,10 +275,10 @@ def test_a_lease_that_has_run_out_holds_nobody_off() -> None:
 @pytest.mark.parametrize(
     ("standing", "ends"),
     [
-        (None, Lapse(State.EXPIRED, None)),
-        (row(), Lapse(State.EXPIRED, None)),
-        (row(State.SUBMITTING, unanswered=1), Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED)),
-        (row(State.WAITING, unanswered=1), Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED)),
+        (None, Lapse(State.EXPIRED, None, expired=NOW)),
+        (row(), Lapse(State.EXPIRED, None, expired=NOW)),
+        (row(State.SUBMITTING, unanswered=1), Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, expired=NOW)),
+        (row(State.WAITING, unanswered=1), Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, expired=NOW)),
     ],
     ids=["never seen", "all answered", "a lost answer", "answered since, but not every request"],
 )

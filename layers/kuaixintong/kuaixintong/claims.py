@@ -31,6 +31,7 @@ from kuaixintong.core.ledger import (
     too_late,
     unanswered_after,
 )
+from kuaixintong.core.rails import AS_ASKED
 from kuaixintong.core.references import Reference
 from kuaixintong.core.rows import Row, Rows, digest_of, taking_over
 from kuaixintong.core.sends import Part, Send
@@ -124,7 +125,7 @@ class Claims:
         standing, refused = known, None
         for _ in range(_TRIES):
             if standing and standing.claim == bid.claim:  # our own write, whose answer AWS's client never saw
-                return _claimed_before(standing)
+                return _claimed_before(standing, send)
             if standing and standing.gives_way:
                 refused, standing = standing, None
                 bid = replace(bid, cancelled=refused.cancelled or bid.cancelled)
@@ -154,7 +155,8 @@ class Claims:
     ) -> int:
         """Write a step down, on the condition that the row stands as supposed; return its revision then."""
         if isinstance(step, Lapse):
-            change = self._rows.lapsed(send, part, step, claim=bid.claim, now=now)
+            terms = standing.terms if standing else AS_ASKED
+            change = self._rows.lapsed(send, part, step, claim=bid.claim, now=now, terms=terms)
         elif isinstance(step, WaitUntil):
             change = self._rows.parked(send, part, step, lane=bid.lane, now=now)
         else:
@@ -200,10 +202,13 @@ class Claims:
 
         Raises :class:`ClaimLost`.
         """
-        end = too_late(claimed.submit, now=now, expires=send.expires, repeat_within=self._rows.repeat_within)
+        end = too_late(claimed.submit, now=now, repeat_within=self._rows.repeat_within)
         if end:
             unanswered = claimed.submit.unanswered - 1
-            change = self._rows.lapsed(send, part, end, claim=claimed.claim, now=now, unanswered=unanswered)
+            terms = claimed.submit.terms
+            change = self._rows.lapsed(
+                send, part, end, claim=claimed.claim, now=now, unanswered=unanswered, terms=terms
+            )
             self._write_ours(send, part, claimed, change)
         return end
 
@@ -340,11 +345,19 @@ class Claims:
         return self._put(self._rows.refused(send_id, body, words, digest, by=by, now=now), unless=digest)
 
 
-def _claimed_before(row: Standing) -> Claimed | Finished:
+def _claimed_before(row: Standing, send: Send) -> Claimed | Finished:
     if row.state.final:
         return Finished(row.state)
     submit = Submit(
-        row.timestamp or "", row.uses, row.unanswered, row.attempts, row.asked_at, with_at_time=row.with_at_time
+        row.timestamp or "",
+        row.uses,
+        row.unanswered,
+        row.attempts,
+        row.asked_at,
+        with_at_time=row.with_at_time,
+        terms=row.terms,
+        expires=row.valid_until or send.expires,
+        charged=row.charged,
     )
     return Claimed(submit, row.claim or "", row.revision, row.outbound)
 

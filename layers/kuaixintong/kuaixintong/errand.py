@@ -13,6 +13,7 @@ from kuaixintong.core.errors import KuaixintongError
 from kuaixintong.core.lanes import Lane
 from kuaixintong.core.ledger import Attention, Standing, State
 from kuaixintong.core.sends import Part, Send
+from kuaixintong.guards import Guards
 from kuaixintong.platform import Platform
 from kuaixintong.stores.campaigns import Campaign, Campaigns
 from kuaixintong.stores.outbound import Outbound
@@ -45,8 +46,9 @@ class Progress:
 
     ``again`` stays ``None`` when the message has done its duty. ``states`` counts the states that parts were
     brought to, ``repeats`` the parts that were found at their end, ``pauses`` why the account was paused,
-    ``attention`` why a person should look, ``too_dear`` the parts that wait for the balance, and ``waiting`` those
-    that wait as rows from now on.
+    ``attention`` why a person should look, ``too_dear`` the parts that wait for the balance, ``waiting`` those
+    that wait as rows from now on, and ``left_out`` the mobiles that guard rails have left out of parts that came
+    to their end, by rail.
     """
 
     send_id: str
@@ -57,6 +59,7 @@ class Progress:
     repeats: int = 0
     too_dear: int = 0
     waiting: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """Yield this delivery's metrics by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
@@ -69,6 +72,8 @@ class Progress:
             yield "PartsHeld", self.waiting
         if self.again:
             yield "PutOff", 1
+        for kind, count in self.left_out.items():
+            yield f"LeftOut{kind}", count
         for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):
             for value, count in counter.items():
                 yield kind + value.replace("_", " ").title().replace(" ", ""), count
@@ -97,6 +102,7 @@ class Desk:
     outbound: Outbound
     campaigns: Campaigns
     admission: Admission
+    guards: Guards
     platform: Platform
     queue: SendQueue
     receive_limit: int
@@ -123,6 +129,8 @@ class Errand:
         self.send = send
         self.progress = Progress(send.send_id)
         self.seen: dict[str, Standing] = {}
+        self.refused: dict[str, dict[str, str]] = {}
+        """Mobiles that are known to be invalid, by first-level part and with the day, where that was looked up."""
         self._time_left = time_left
         self._began = desk.clock()
 

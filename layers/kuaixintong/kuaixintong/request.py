@@ -7,22 +7,39 @@ the answer before the account is told. Wherever a worker is cut off, the row say
 import uuid
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kuaixintong.admission import OutOfBalance, Shown, Ticket
 from kuaixintong.claims import Claimed, Conflict
 from kuaixintong.core import due, ledger, schedule
-from kuaixintong.core.codes import SUCCESS, Actor, Trouble
+from kuaixintong.core.codes import INVALID_NUMBERS, SUCCESS, Actor, Trouble
 from kuaixintong.core.cost import cost
 from kuaixintong.core.errors import KuaixintongError, NoAnswer, TryLater
-from kuaixintong.core.ledger import Addressee, Bid, Busy, Finished, Lapse, Outcome, Rule, State, Then, WaitUntil
+from kuaixintong.core.ledger import (
+    Addressee,
+    Bid,
+    Busy,
+    Finished,
+    Lapse,
+    Outcome,
+    Rule,
+    State,
+    Submit,
+    Then,
+    WaitUntil,
+)
 from kuaixintong.core.limits import BATCH_ITEMS
 from kuaixintong.core.messages import SendSm
+from kuaixintong.core.rails import Known, LeftOut, Terms, kinds, words_for
 from kuaixintong.core.schedule import SOON
 from kuaixintong.core.sends import Part
 from kuaixintong.errand import Again, Errand, IdTaken
+from kuaixintong.guards import Look
 from kuaixintong.slots import Held
 from kuaixintong.stores.campaigns import Campaign
+
+_AROUND_A_CLAIM = timedelta(seconds=1)
+"""Room for a claim and its slot before a look at the mobiles is too old."""
 
 _TRIES_AT_ONCE = 3
 """Requests for one part in one go: the first, and again where the secret has just changed."""
@@ -67,18 +84,76 @@ class PartRequest:
             return end
         if (spare := self._errand.spare()) < 0:
             return Again(SOON, "out of time")
-        if end := self._announce_ahead():
-            return end
+        look = self._announce_ahead() or self._look()
+        if not isinstance(look, Look):
+            return look
+        remaining = look.terms.left_out.remaining(self._part.mobiles)
         try:
             ticket = self._desk.admission.enter(
-                cost=cost(self._part.mobiles, self._send.content), seconds=self._errand.patience(spare)
+                cost=cost(remaining, self._send.content), seconds=self._errand.patience(spare)
             )
         except Held as held:
             return self._wait(held)
         if self._errand.spare() < 0:  # entering can take as long as another thread's probe
             self._desk.admission.leave(ticket, Shown())
             return Again(SOON, "out of time")
-        return self._ask(ticket)
+        return self._ask(ticket, look)
+
+    # --- guard rails --------------------------------------------------------------------------------------------
+
+    def _look(self) -> Look | State | Again:
+        """Look the part's mobiles up, unless its row shows that there is nothing to decide.
+
+        A part of which nobody is left has come to its end.
+        """
+        errand, send, part = self._errand, self._send, self._part
+        if (
+            errand.message.receive_count > 1
+            and part.name not in errand.seen
+            and self._desk.guards.concern(send, part)
+        ):
+            errand.seen |= self._desk.claims.known(send.send_id)
+        seen = errand.seen.get(part.name)
+        if seen and seen.fingerprint == send.fingerprint:
+            if seen.state.final:
+                return self._finished(seen.state)
+            if ledger.must_repeat(seen):
+                return Look(seen.terms, Known(), errand.now(), lasts=False, repeats=True)
+        first_level = part.name.partition(".")[0]
+        look = self._desk.guards.look(send, part, errand.refused.get(first_level))
+        if not part.is_half:
+            errand.refused[first_level] = dict(look.known.refused)
+        left_out = look.terms.left_out
+        return look if left_out.remaining(part.mobiles) else self._end_without_anybody(left_out)
+
+    def _end_without_anybody(self, left_out: LeftOut) -> State | Again:
+        """End a part of which the rails have left nobody."""
+        if end := self._stopped():
+            return end
+        bid = Bid(_new_claim(), terms=Terms(left_out), nobody=words_for(left_out))
+        return self._not_ours(self._claim(bid, self._errand.now()))
+
+    def _counted(self, look: Look) -> tuple[Look, tuple[str, ...]]:
+        """Look again if that has become old meanwhile, and count; return for whom this has counted."""
+        if look.repeats:
+            return look, ()
+        if look.too_old(self._errand.now() + _AROUND_A_CLAIM):
+            look = self._desk.guards.look(self._send, self._part, look.known.refused)
+        counted = self._desk.guards.count(self._send, self._part, look.terms.left_out)
+        return replace(look, terms=replace(look.terms, left_out=counted.left_out)), counted.new
+
+    def _note_end(self, claimed: Claimed, rule: Rule, outcome: Outcome) -> None:
+        """Note what a part's end says of its mobiles."""
+        left_out, guards = claimed.submit.terms.left_out, self._desk.guards
+        if not rule.state.final or rule.state is State.SPLIT:
+            return
+        self._errand.progress.left_out += kinds(left_out)
+        if rule.state not in (State.REJECTED, State.CANCELLED) or outcome.others_unanswered:
+            return
+        guards.give_back(self._send, left_out.remaining(self._part.mobiles))
+        if outcome.answer and outcome.answer.state_code == INVALID_NUMBERS:
+            noted = guards.note_refused(self._part, left_out)
+            self._errand.refused.setdefault(self._part.name.partition(".")[0], {}).update(noted)
 
     def _lapsed(self) -> State | Again | None:
         """End a part whose validity has passed."""
@@ -163,27 +238,20 @@ class PartRequest:
         known = self._errand.seen.pop(self._part.name, None)
         return self._desk.claims.claim(self._send, self._part, bid, now=now, known=known)
 
-    def _ask(self, ticket: Ticket) -> State | Again | Then:
+    def _ask(self, ticket: Ticket, look: Look) -> State | Again | Then:
         """Send one request and write down its answer; a ``Then`` as above."""
         outcome: Outcome | None = None
         trouble: Trouble | None = None
         admission = self._desk.admission
         try:
-            campaign = self._errand.campaign()
-            claimed = self._claim(self._bid(ticket, campaign), self._errand.now())
+            claimed = self._taken(ticket, look)
             if not isinstance(claimed, Claimed):
-                return self._not_ours(claimed)
-            self._ahead = False
-            if end := self._overdue(claimed):
-                return end
-            claimed = self._announced(claimed, campaign)
-            if not self._at_slot(claimed, ticket):
-                return self._put_back(claimed, "All slots of the account's pace were taken.")
-            if end := self._overdue(claimed):
-                return end
+                return claimed
+            if instead := self._kept_from(claimed, ticket, look):
+                return instead
             outcome = self._outcome(claimed, ticket)
-            rule = ledger.rule_for(outcome)
-            rule = self._write(claimed, rule, outcome)
+            rule = self._write(claimed, ledger.rule_for(outcome), outcome)
+            self._note_end(claimed, rule, outcome)
             if rule.then is not Then.FRESH_SECRET or not admission.changed_secret(ticket):
                 trouble = rule.trouble
         finally:
@@ -193,7 +261,30 @@ class PartRequest:
         self._errand.progress.brought_to(rule.state, rule.attention)
         return self._next(rule, trouble, outcome, claimed.submit.attempts)
 
-    def _bid(self, ticket: Ticket, campaign: Campaign | None) -> Bid:
+    def _taken(self, ticket: Ticket, look: Look) -> Claimed | State | Again:
+        """Count the send for its mobiles, and take the part; or return what becomes of it instead."""
+        look, counted = self._counted(look)
+        if not look.terms.left_out.remaining(self._part.mobiles):
+            return self._end_without_anybody(look.terms.left_out)
+        campaign = self._errand.campaign()
+        claimed = self._claim(self._bid(ticket, look.terms, campaign), self._errand.now())
+        if not isinstance(claimed, Claimed):
+            self._desk.guards.give_back(self._send, counted)
+            return self._not_ours(claimed)
+        self._ahead = False
+        return self._overdue(claimed) or self._announced(claimed, campaign)
+
+    def _kept_from(self, claimed: Claimed, ticket: Ticket, look: Look) -> State | Again | None:
+        """Wait for the slot; return what becomes of the part if its request does not go out then."""
+        if not self._at_slot(claimed, ticket):
+            return self._put_back(claimed, "All slots of the account's pace were taken.")
+        if end := self._overdue(claimed):
+            return end
+        if claimed.submit.timestamp == ticket.timestamp and look.too_old(self._errand.now()):
+            return self._put_back(claimed, "The look at who has opted out had become too old.")
+        return None
+
+    def _bid(self, ticket: Ticket, terms: Terms, campaign: Campaign | None) -> Bid:
         who = ticket.credentials
         return Bid(
             claim=_new_claim(),
@@ -202,6 +293,7 @@ class PartRequest:
             at_time_to_come=schedule.still_to_come(self._send.at_time, now=self._errand.now()),
             outbound=self._ahead,
             cancelled=campaign.cancelled if campaign else None,
+            terms=terms,
         )
 
     def _announced(self, claimed: Claimed, campaign: Campaign | None) -> Claimed:
@@ -248,7 +340,7 @@ class PartRequest:
         return Outcome(
             None,
             first_use=submit.uses == 1,
-            mobiles=len(self._part.mobiles),
+            mobiles=len(submit.terms.left_out.remaining(self._part.mobiles)),
             others_unanswered=submit.unanswered > 1,
         )
 
@@ -257,21 +349,22 @@ class PartRequest:
         submit = claimed.submit
         near = submit.with_at_time and schedule.near(self._send.at_time, now=self._errand.now())
         asking = replace(self._asking(claimed), at_time_near=near)
-        request = self._request(with_at_time=submit.with_at_time)
+        request = self._request(submit)
         try:
             answer = self._desk.platform.ask(request, ticket.credentials, submit.timestamp)
         except NoAnswer as reason:  # its text is made to be shown
             return replace(asking, left=reason.left, words=str(reason))
         return replace(asking, answer=answer)
 
-    def _request(self, *, with_at_time: bool) -> SendSm:
+    def _request(self, submit: Submit) -> SendSm:
         send = self._send
+        begin, end = submit.terms.hours or (send.daily_begin_time or "", send.daily_end_time or "")
         return SendSm(
-            mobiles=self._part.mobiles,
+            mobiles=submit.terms.left_out.remaining(self._part.mobiles),
             content=send.content,
-            at_time=(send.at_time or "") if with_at_time else "",
-            daily_begin_time=send.daily_begin_time or "",
-            daily_end_time=send.daily_end_time or "",
+            at_time=(send.at_time or "") if submit.with_at_time else "",
+            daily_begin_time=begin,
+            daily_end_time=end,
         )
 
     # --- what came back -----------------------------------------------------------------------------------------
@@ -322,10 +415,12 @@ class PartRequest:
     def _not_ours(self, instead: Claimed | Finished | Lapse | Busy | WaitUntil | Conflict) -> State | Again:
         match instead:
             case Finished(state):
-                self._errand.progress.repeats += 1
-                return state
+                return self._finished(state)
             case Lapse(state, attention):
                 self._errand.progress.brought_to(state, attention)
+                self._errand.progress.left_out += kinds(instead.left_out)
+                if state in (State.EXPIRED, State.CANCELLED):
+                    self._desk.guards.give_back(self._send, self._part.mobiles)
                 return state
             case Busy(until):
                 delay = schedule.after_lease(until, now=self._errand.now())
@@ -337,6 +432,10 @@ class PartRequest:
                 return State.WAITING  # as a row, which is enqueued again: the message has done its duty
             case _:
                 raise IdTaken
+
+    def _finished(self, state: State) -> State:
+        self._errand.progress.repeats += 1
+        return state
 
 
 def _shown(outcome: Outcome | None, trouble: Trouble | None) -> Shown:

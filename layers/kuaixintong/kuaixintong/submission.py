@@ -32,6 +32,7 @@ class Submitter(Desk):
             else:
                 send = sends.parse(message.body, message.message_id)
                 stamped = sends.stamped(message.body, send.send_id)
+                send = self.guards.dated(send, message.sent_at)
                 progress = _Walk(Errand(self, message, send, time_left)).run(last=last)
         except SendRefused as refused:
             progress = self._refuse(message, refused)
@@ -57,7 +58,7 @@ class Submitter(Desk):
         if not recalled.send.content or (state.final and state is not State.SPLIT):  # it, or its halves, went out
             progress.repeats += 1
             return progress
-        errand = Errand(self, message, recalled.send, time_left)
+        errand = Errand(self, message, self.guards.dated(recalled.send, None), time_left)
         errand.seen[reference.part] = recalled.standing
         return _Walk(errand).run(last=message.receive_count >= self.receive_limit)
 

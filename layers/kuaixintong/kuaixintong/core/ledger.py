@@ -23,6 +23,7 @@ from typing import Any, Self
 from kuaixintong.core import beijing
 from kuaixintong.core.codes import AT_TIME_REFUSED, INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED, TOO_FAST, Trouble
 from kuaixintong.core.messages import Answer
+from kuaixintong.core.rails import AS_ASKED, NOBODY, Charge, LeftOut, Terms
 
 
 class State(StrEnum):
@@ -102,7 +103,9 @@ class Standing:
     bodies under this id that were no sends. ``outbound`` tells that who is sent to stands in Outbound, and
     ``history`` what has happened, as rows keep it. ``cancelled`` is when somebody cancelled it, and ``whole``
     whether that was before anything of its send was known. ``waits_until`` is what a rail or ``hold`` lets it wait
-    for, and ``parts`` how many first-level parts its send has.
+    for, and ``parts`` how many first-level parts its send has. ``terms`` is what the rails made of the requests
+    with ``timestamp``, ``valid_until`` when a one-time code expires that says nothing of it, and ``charged`` what
+    it has of a day's limit.
     """
 
     state: State
@@ -125,6 +128,9 @@ class Standing:
     whole: bool = False
     waits_until: datetime | None = None
     parts: int = 1
+    terms: Terms = AS_ASKED
+    valid_until: datetime | None = None
+    charged: Charge | None = None
 
     @property
     def blank(self) -> bool:
@@ -165,6 +171,9 @@ class Standing:
             whole=row.get("cancels_send", False),
             waits_until=_moment(row, "waits_until"),
             parts=row.get("parts", 1),
+            terms=Terms.read(row),
+            valid_until=_moment(row, "otp_until"),
+            charged=Charge(row["charged_day"], row["charged_cost"]) if "charged_day" in row else None,
         )
 
 
@@ -201,6 +210,8 @@ class Lapse:
     attention: Attention | None
     words: str = ""
     cancelled: datetime | None = None
+    left_out: LeftOut = NOBODY
+    expired: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +221,9 @@ class Bid:
     ``claim`` names the worker, ``fresh`` is a timestamp never used before, ``asked`` who would be asked, and
     ``at_time_to_come`` whether ``atTime`` still lies ahead of our clock. ``outbound`` tells that the worker has
     written to Outbound who is sent to. ``cancelled`` is when the part's campaign was cancelled, and ``wait`` what
-    the part has to wait for as a row, enqueued again in ``lane``.
+    the part has to wait for as a row, enqueued again in ``lane``. ``terms`` is what the rails make of a request
+    with a fresh timestamp, ``nobody`` why it would have no mobiles, and ``charged`` what of a day's limit has been
+    reserved for it.
     """
 
     claim: str
@@ -221,13 +234,17 @@ class Bid:
     cancelled: datetime | None = None
     wait: "WaitUntil | None" = None
     lane: str = ""
+    terms: Terms = AS_ASKED
+    nobody: str = ""
+    charged: Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
     """Ask the platform with ``timestamp``, which ``uses`` requests will then have carried, the first ``asked_at``.
 
-    ``with_at_time`` says whether it carries ``atTime``: all requests with one timestamp are the same request.
+    ``with_at_time`` says whether it carries ``atTime``, and ``terms`` what the rails make of it: all requests with
+    one timestamp are the same request. It goes out before ``expires`` or not at all.
     """
 
     timestamp: str
@@ -236,6 +253,9 @@ class Submit:
     attempts: int
     asked_at: datetime | None = None
     with_at_time: bool = False
+    terms: Terms = AS_ASKED
+    expires: datetime | None = None
+    charged: Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,18 +280,46 @@ def next_step(
     A timestamp is repeated no longer than ``repeat_within`` after its first request: nobody has promised how long
     the platform remembers it.
     """
+    if row and row.valid_until:  # noted when it was enqueued first; a redrive enqueues it anew
+        expires = row.valid_until
     if settled := _nothing_to_ask(row, bid, now, expires):
         return settled
-    attempts = row.attempts + 1 if row else 1
     if row and row.timestamp and must_repeat(row):
-        doubt = _changed(row, bid) or _too_old(row.asked_at, now, repeat_within)
-        if doubt:
-            return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt)
-        return Submit(
-            row.timestamp, row.uses + 1, row.unanswered + 1, attempts, row.asked_at, with_at_time=row.with_at_time
-        )
-    with_at_time = bid.at_time_to_come and not (row and row.at_time_over)
-    return Submit(bid.fresh, uses=1, unanswered=1, attempts=attempts, asked_at=now, with_at_time=with_at_time)
+        return _repeated(row, row.timestamp, bid, now=now, expires=expires, repeat_within=repeat_within)
+    if bid.nobody:
+        return Lapse(State.REJECTED, None, bid.nobody, left_out=bid.terms.left_out)
+    return Submit(
+        bid.fresh,
+        uses=1,
+        unanswered=1,
+        attempts=row.attempts + 1 if row else 1,
+        asked_at=now,
+        with_at_time=bid.at_time_to_come and not (row and row.at_time_over),
+        terms=bid.terms,
+        expires=expires,
+        charged=bid.charged or (row.charged if row else None),
+    )
+
+
+def _repeated(
+    row: Standing, timestamp: str, bid: Bid, *, now: datetime, expires: datetime | None, repeat_within: timedelta
+) -> Busy | Lapse | Submit:
+    """Return what may be done with a part that has to be asked for with ``timestamp`` again."""
+    if doubt := _changed(row, bid) or _too_old(row.asked_at, now, repeat_within):
+        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt, left_out=row.terms.left_out)
+    if bid.nobody:  # a look that did not know of this request, which is repeated with whom it went to
+        return Busy(now)
+    return Submit(
+        timestamp,
+        row.uses + 1,
+        row.unanswered + 1,
+        row.attempts + 1,
+        row.asked_at,
+        with_at_time=row.with_at_time,
+        terms=row.terms,
+        expires=expires,
+        charged=bid.charged or row.charged,
+    )
 
 
 def _nothing_to_ask(
@@ -280,11 +328,11 @@ def _nothing_to_ask(
     """Return why a part is not asked for now: it is at its end, or comes to it, or is another's, or waits."""
     if row and (row.state.final or _is_held(row, now)):
         return Finished(row.state) if row.state.final else Busy(row.lease_until or now)
-    unanswered = row.unanswered if row else 0
+    unanswered, terms = (row.unanswered, row.terms) if row else (0, AS_ASKED)
     if cancelled := (row and row.cancelled) or bid.cancelled:
-        return stopped(unanswered, cancelled)
+        return stopped(unanswered, cancelled, terms)
     if expires and expires <= now:
-        return lapse(unanswered)
+        return lapse(unanswered, terms, expires)
     if unanswered:  # a repetition is the same request, whatever has changed since
         return None
     if row and row.waits_until and now < row.waits_until:
@@ -325,24 +373,24 @@ def _fields(asked: Addressee) -> tuple[str, str, str]:
     return asked.cid, asked.uid, asked.server
 
 
-def too_late(submit: Submit, *, now: datetime, expires: datetime | None, repeat_within: timedelta) -> Lapse | None:
+def too_late(submit: Submit, *, now: datetime, repeat_within: timedelta) -> Lapse | None:
     """Return the end of a claimed part whose request may no longer go out; ``None`` if it may.
 
     The claim looked at the same clock, but writing it, and waiting for the slot, can take their time.
     """
     others = submit.unanswered - 1
-    if expires and expires <= now:
-        return lapse(others)
+    if submit.expires and submit.expires <= now:
+        return lapse(others, submit.terms, submit.expires)
     if others and (doubt := _too_old(submit.asked_at, now, repeat_within)):
-        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt)
+        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt, left_out=submit.terms.left_out)
     return None
 
 
-def lapse(unanswered: int) -> Lapse:
-    """Return the end of a part whose ``validUntil`` has passed."""
+def lapse(unanswered: int, terms: Terms = AS_ASKED, expired: datetime | None = None) -> Lapse:
+    """Return the end of a part whose time has passed: ``expired``. ``terms`` are those of its last requests."""
     if unanswered:  # asking again, even only to learn what happened, could send it late
-        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED)
-    return Lapse(State.EXPIRED, None)
+        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, left_out=terms.left_out, expired=expired)
+    return Lapse(State.EXPIRED, None, expired=expired)
 
 
 # --- cancelling -------------------------------------------------------------------------------------------------
@@ -385,17 +433,17 @@ def cancel(row: Standing | None, *, now: datetime, at: datetime | None = None) -
         return Stands()
     if _is_held(row, now):
         return Stands(noted=True) if row.cancelled else Note()
-    return stopped(row.unanswered, row.cancelled or at)
+    return stopped(row.unanswered, row.cancelled or at, row.terms)
 
 
-def stopped(unanswered: int, at: datetime) -> Lapse:
-    """Return the end of a part that is cancelled and that nobody holds."""
+def stopped(unanswered: int, at: datetime, terms: Terms = AS_ASKED) -> Lapse:
+    """Return the end of a part that is cancelled and that nobody holds; ``terms`` are its last requests'."""
     if unanswered:
         words = (
             f"Cancelled {beijing.iso(at)}, while a request for it was unanswered: it may have been accepted, and "
             "is asked for no more."
         )
-        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, words, at)
+        return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, words, at, terms.left_out)
     return Lapse(State.CANCELLED, None, f"Cancelled {beijing.iso(at)}; nothing was sent.", at)
 
 

@@ -9,11 +9,12 @@ own (:mod:`kuaixintong.core.caps`).
 """
 
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from kuaixintong.core import beijing
 from kuaixintong.core.caps import Caps
@@ -21,8 +22,6 @@ from kuaixintong.core.sends import Category, InvalidMobile, Send
 
 OPTED_OUT = "opted out"
 NOT_ALLOWED = "not in AllowList"
-
-NOBODY_LEFT = "Nobody is left of this part's mobiles; invalid_mobiles says why."
 
 LOOK_LASTS = timedelta(seconds=5)
 """How long before a request the look at its mobiles may begin."""
@@ -56,11 +55,16 @@ class LeftOut:
     def __bool__(self) -> bool:
         return bool(self.positions)
 
+    @property
+    def all_positions(self) -> frozenset[int]:
+        """The positions of all who are left out."""
+        return frozenset(position for each in self.positions.values() for position in each)
+
     def remaining[T](self, mobiles: Sequence[T]) -> tuple[T, ...]:
         """Return those who are sent to."""
         if not self.positions:
             return tuple(mobiles)
-        out = {position for each in self.positions.values() for position in each}
+        out = self.all_positions
         return tuple(mobile for position, mobile in enumerate(mobiles) if position not in out)
 
     def named(self, mobiles: Sequence[str]) -> Iterator[InvalidMobile]:
@@ -94,15 +98,74 @@ class LeftOut:
 NOBODY = LeftOut()
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the rails make of a request, the same for all requests with one timestamp.
+
+    ``hours`` is the daily window that the send does not name and gets.
+    """
+
+    left_out: LeftOut = NOBODY
+    hours: tuple[str, str] | None = None
+
+    def written(self) -> dict[str, object]:
+        """Return the attributes that a row keeps."""
+        values: dict[str, object] = {}
+        if self.left_out:
+            values["left_out"] = self.left_out.written()
+        if self.hours:
+            values["hours"] = "-".join(self.hours)
+        return values
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Self:
+        """Return what :meth:`written` has left in a row."""
+        begin, _, end = row.get("hours", "").partition("-")
+        return cls(LeftOut.read(row.get("left_out", {})), (begin, end) if end else None)
+
+
+TERMS = ("left_out", "hours")
+"""The attributes of a row that hold :class:`Terms`."""
+
+AS_ASKED = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What of a day's limit is reserved for a part: ``cost`` messages on a Beijing ``day``."""
+
+    day: str
+    cost: int
+
+
+_KINDS = {OPTED_OUT: "OptedOut", NOT_ALLOWED: "NotAllowed", "310": "Invalid", "over": "Capped"}
+
+
+def kinds(left_out: LeftOut) -> Counter[str]:
+    """Return how many are left out, by rail as metrics call it."""
+    counts = Counter[str]()
+    for reason, positions in left_out.positions.items():
+        kind = next(name for beginning, name in _KINDS.items() if reason.startswith(beginning))
+        counts[kind] += len(positions)
+    return counts
+
+
+def words_for(left_out: LeftOut) -> str:
+    """Return what the row of a part says of which nobody is left."""
+    reasons = list(left_out.positions)
+    if len(reasons) == 1:
+        return f"Nobody is left of this part's mobiles: {reasons[0]}."
+    return "Nobody is left of this part's mobiles; invalid_mobiles says why."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rails:
     """The guard rails of a deployment. ``None``, 0 and nothing switch one off.
 
-    ``allowed`` are the only mobiles that are sent to; ``hours`` the daily window of marketing that names neither
-    end.
+    ``hours`` is the daily window of marketing that names neither end. The allow-list is handed in by itself: it
+    can change while a process lives.
     """
 
-    allowed: frozenset[str] | None = None
     invalid_for: timedelta = timedelta()
     caps: Caps | None = None
     otp_valid: timedelta = timedelta()
@@ -125,11 +188,15 @@ class Rails:
         """Whether a send's cost counts for the daily limit."""
         return category is not Category.OTP and self.daily_limit > 0
 
-    def left_out(self, mobiles: Sequence[str], known: Known) -> LeftOut:
-        """Return who is left out of a request to ``mobiles``, before anybody is counted."""
+    @staticmethod
+    def left_out(mobiles: Sequence[str], known: Known, allowed: frozenset[str] | None) -> LeftOut:
+        """Return who is left out of a request to ``mobiles``, before anybody is counted.
+
+        ``allowed`` are the only ones that are sent to, ``None`` for everybody.
+        """
         reasons: dict[int, str] = {}
         for position, mobile in enumerate(mobiles):
-            if self.allowed is not None and mobile not in self.allowed:
+            if allowed is not None and mobile not in allowed:
                 reasons[position] = NOT_ALLOWED
             elif mobile in known.opted_out:
                 reasons[position] = OPTED_OUT
@@ -190,7 +257,7 @@ def _ranges(positions: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-_FEW = 100
+_FEW = 1_000
 """Unusable mobiles that a row lists one by one; more are listed reason by reason, since a row holds 400 KB."""
 
 
@@ -202,13 +269,3 @@ def listed(invalid: Collection[InvalidMobile]) -> list[dict[str, object]] | None
     for each in invalid:
         by_reason.setdefault(each.reason, []).append(each.mobile)
     return [{"reason": reason, "mobiles": mobiles} for reason, mobiles in by_reason.items()]
-
-
-def unsent(invalid_mobiles: Iterable[Mapping[str, object]] | None) -> dict[str, str]:
-    """Return, of a row's ``invalid_mobiles`` in either form, the reason for each mobile."""
-    reasons: dict[str, str] = {}
-    for each in invalid_mobiles or ():
-        several = each.get("mobiles")
-        mobiles = several if isinstance(several, list) else [each["mobile"]]
-        reasons |= dict.fromkeys(map(str, mobiles), str(each["reason"]))
-    return reasons

@@ -35,6 +35,7 @@ from kuaixintong.core.ledger import (
     uses_after,
 )
 from kuaixintong.core.messages import Answer
+from kuaixintong.core.rails import AS_ASKED, NOBODY, LeftOut, Terms, listed
 from kuaixintong.core.sends import Category, InvalidMobile, Part, Send
 
 _LONGEST_KEPT = 90_000
@@ -76,7 +77,7 @@ class Rows:
         With ``cancelled``, when its send was cancelled before the part came to be, it is born ``CANCELLED``.
         """
         if part.mobiles and cancelled:
-            return self._born(send, part, now) | _its_mobiles(part) | _told_of(stillborn(cancelled), now)
+            return self._born(send, part, now) | _ended(part, NOBODY) | _told_of(stillborn(cancelled), now)
         if part.mobiles:
             return self._born(send, part, now) | _told_of({"state": State.WAITING}, now)
         words = "No mobile of this part is usable; invalid_mobiles says why."
@@ -112,7 +113,7 @@ class Rows:
             "parts": send.parts_in_all,
             "mobiles": None if lean else list(part.mobiles),
             "positions": [part.start, part.start + len(part.mobiles)] if lean else None,
-            "invalid_mobiles": _listed(part.invalid_mobiles),
+            "invalid_mobiles": listed(part.invalid_mobiles),
             **self._text(send, lend=send.lent),
             "at_time": send.at_time,
             "daily_begin_time": send.daily_begin_time,
@@ -122,6 +123,7 @@ class Rows:
             "campaign": send.campaign,
             "hold": send.hold or None,
             "fingerprint": send.fingerprint,
+            **({"otp_until": beijing.iso(send.otp_until)} if send.otp_until else {}),
             **_listed_under(send, part, now),
             **self._dated(now),
         }
@@ -203,7 +205,10 @@ class Rows:
             "claim": claim,
             "lease_until": beijing.iso(now + self.lease),
             **_outbound(outbound),
+            **step.terms.written(),
         }
+        if step.charged:
+            values |= {"charged_day": step.charged.day, "charged_cost": step.charged.cost}
         moved = self._moved(values, now, attention=None, gone=due.WAITING)
         if not events.too_many(history):
             return moved
@@ -211,14 +216,25 @@ class Rows:
         return replace(moved, values={**moved.values, "history": kept}, appended={})
 
     def lapsed(
-        self, send: Send, part: Part, lapse: Lapse, *, claim: str, now: datetime, unanswered: int | None = None
+        self,
+        send: Send,
+        part: Part,
+        lapse: Lapse,
+        *,
+        claim: str,
+        now: datetime,
+        unanswered: int | None = None,
+        terms: Terms = AS_ASKED,
     ) -> Change:
-        """A part that may no longer be asked for; ``unanswered`` if that is another number now."""
-        words = lapse.words or f"validUntil {send.valid_until} has passed."
-        values = {"state": lapse.state, "words": words, "claim": claim, **_its_mobiles(part)}
+        """A part that may no longer be asked for; ``unanswered`` if that is another number now.
+
+        ``terms`` are those of its requests: what they were stands in the row's mobiles from now on.
+        """
+        words = lapse.words or _over(send, lapse.expired)
+        values = {"state": lapse.state, "words": words, "claim": claim, **_ended(part, lapse.left_out)}
         values |= {} if unanswered is None else {"unanswered": unanswered}
         values |= {"cancelled_at": beijing.iso(lapse.cancelled)} if lapse.cancelled else {}
-        gone = ("lease_until", *due.WAITING, *self._gone_text())
+        gone = ("lease_until", *due.WAITING, *self._gone_text(), *terms.written())
         return self._moved(values, now, attention=lapse.attention, gone=gone)
 
     def _gone_text(self) -> tuple[str, ...]:
@@ -259,12 +275,15 @@ class Rows:
             values["at_time_over"] = True
         if answer and rule.state is State.ACCEPTED:
             values |= {"token": answer.token, "fee": answer.fee, "accepted_at": beijing.iso(now)}
-        values |= _its_mobiles(part) if rule.state.final else _outbound(outbound)
+        left_out = submit.terms.left_out
+        values |= _ended(part, left_out) if rule.state.final else _outbound(outbound)
         if answer and answer.state_code == INVALID_NUMBERS and rule.state is State.REJECTED:
-            values |= _named_alone(part, answer)
-        gone = ("lease_until",) if answer else ("lease_until", "code")
+            values |= _named_alone(part, left_out, answer)
+        gone: tuple[str, ...] = ("lease_until",) if answer else ("lease_until", "code")
         if rule.state.final:
             gone = (*gone, *self._gone_text())
+        if rule.state.final or not values["unanswered"]:  # a fresh timestamp decides anew who is left out
+            gone = (*gone, *submit.terms.written())
         return self._moved(values, now, attention=rule.attention, gone=gone)
 
     def divided(self, part: Part, submit: Submit, outcome: Outcome, *, now: datetime) -> Change:
@@ -275,7 +294,7 @@ class Rows:
             "divided": None if part.is_half else list(part.mobiles),
             **_told(outcome),
         }
-        gone = ("lease_until", "mobiles", *self._gone_text())
+        gone = ("lease_until", "mobiles", *self._gone_text(), *submit.terms.written())
         return self._moved(values, now, attention=None, gone=gone)
 
     def inferred(self, part: Mapping[str, Any], token: str, *, now: datetime) -> Change:
@@ -427,19 +446,26 @@ def _told(outcome: Outcome) -> Row:
     return {"code": answer.state_code, "words": answer.message or answer.meaning.meaning}
 
 
-def _its_mobiles(part: Part) -> Row:
-    return {"mobiles": list(part.mobiles)} if part.is_half else {}
+def _over(send: Send, expired: datetime | None) -> str:
+    if send.valid_until or expired is None:
+        return f"validUntil {send.valid_until} has passed."
+    return f"This one-time code was valid until {beijing.iso(expired)}."
 
 
-def _named_alone(part: Part, answer: Answer) -> Row:
+def _ended(part: Part, left_out: LeftOut) -> Row:
+    """Who was sent to, and who was left out and why, where that is another than the part as it was parsed."""
+    if not left_out:
+        return {"mobiles": list(part.mobiles)} if part.is_half else {}
+    invalid = [*part.invalid_mobiles, *left_out.named(part.mobiles)]
+    return {"mobiles": list(left_out.remaining(part.mobiles)), "invalid_mobiles": listed(invalid)}
+
+
+def _named_alone(part: Part, left_out: LeftOut, answer: Answer) -> Row:
     """A number that stands alone and is refused as a number (310): it moves to where the unusable ones are."""
     reason = f"{INVALID_NUMBERS} {answer.meaning.meaning}"
-    invalid = [*part.invalid_mobiles, InvalidMobile(part.mobiles[0], reason)]
-    return {"mobiles": [], "invalid_mobiles": _listed(invalid)}
-
-
-def _listed(invalid: Sequence[InvalidMobile]) -> list[dict[str, str]] | None:
-    return [{"mobile": each.mobile, "reason": each.reason} for each in invalid] or None
+    alone = [InvalidMobile(mobile, reason) for mobile in left_out.remaining(part.mobiles)]
+    invalid = [*part.invalid_mobiles, *left_out.named(part.mobiles), *alone]
+    return {"mobiles": [], "invalid_mobiles": listed(invalid)}
 
 
 def _attention(attention: Attention | None) -> Row:

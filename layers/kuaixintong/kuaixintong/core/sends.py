@@ -106,6 +106,8 @@ class Send:
     campaign: str | None = None
     hold: bool = False
     excerpt: Excerpt | None = None
+    otp_until: datetime | None = None
+    """When a one-time code that says nothing of it expires: a rail's, and so no part of the fingerprint."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -162,8 +164,8 @@ class Send:
 
     @cached_property
     def expires(self) -> datetime | None:
-        """The moment of ``valid_until``."""
-        return beijing.parse(self.valid_until) if self.valid_until else None
+        """The moment of ``valid_until``, or of ``otp_until``."""
+        return beijing.parse(self.valid_until) if self.valid_until else self.otp_until
 
 
 def parse(body: str, message_id: str, *, longest: int | None = bodies.LONGEST_BODY) -> Send:

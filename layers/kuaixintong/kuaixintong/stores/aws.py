@@ -53,6 +53,11 @@ def secrets_manager() -> "SecretsManagerClient":
     return client
 
 
+def systems_manager() -> Any:
+    """Return a client of Systems Manager."""
+    return boto3.client("ssm", config=_config(1))
+
+
 def sqs(*, connections: int) -> "SQSClient":
     """Return an SQS client for up to ``connections`` threads."""
     return boto3.client("sqs", config=_config(connections))

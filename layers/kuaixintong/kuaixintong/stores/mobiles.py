@@ -74,10 +74,12 @@ class Mobiles:
 
     # --- numbers that are known to be invalid -------------------------------------------------------------------
 
-    def refuse(self, mobile: str, *, now: datetime, keep: timedelta) -> None:
-        """Note that the platform has refused a number by itself; the note is kept for ``keep``."""
-        values = {"refused_on": beijing.day(now), "expires_at": int((now + keep).timestamp())}
+    def refuse(self, mobile: str, *, now: datetime, keep: timedelta) -> str:
+        """Note, for as long as ``keep``, that the platform has refused a number by itself; return the day."""
+        day = beijing.day(now)
+        values = {"refused_on": day, "expires_at": int((now + keep).timestamp())}
         self._table.update(_key(mobile, What.INVALID), Change(values))
+        return day
 
     # --- caps ---------------------------------------------------------------------------------------------------
 

@@ -7,13 +7,18 @@ from datetime import timedelta
 from kuaixintong.admission import Admission
 from kuaixintong.claims import Claims
 from kuaixintong.client import PlatformClient
+from kuaixintong.core.caps import Caps
 from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.rails import Rails
 from kuaixintong.core.rows import Rows
+from kuaixintong.guards import Guards
 from kuaixintong.settings import SenderSettings
 from kuaixintong.slots import Slots
 from kuaixintong.stores import aws
 from kuaixintong.stores.account import Accounts
+from kuaixintong.stores.allow_list import AllowList
 from kuaixintong.stores.campaigns import Campaigns
+from kuaixintong.stores.mobiles import Mobiles
 from kuaixintong.stores.outbound import Outbound
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.queue import SendQueue
@@ -66,6 +71,7 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
             ),
             probe_lease=timedelta(seconds=settings.longest_request),
         ),
+        guards=_guards(settings, threads),
         platform=PlatformClient(
             settings.platform_url,
             connect_timeout=settings.connect_timeout,
@@ -81,3 +87,27 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
         clock=now,
         chance=random.random,
     )
+
+
+_LOOKING = 8
+"""Reads side by side when a part's mobiles are looked up: 10,000 take a hundred, which is a third of a second."""
+
+
+def _guards(settings: SenderSettings, threads: int) -> Guards:
+    asked = settings.rails
+    rails = Rails(
+        invalid_for=timedelta(days=asked.invalid_for_days),
+        caps=Caps(asked.otp_per_hour, asked.otp_per_day),
+        otp_valid=timedelta(minutes=asked.otp_valid_minutes),
+        daily_limit=asked.daily_limit,
+        hours=asked.hours,
+    )
+    table = DynamoTable(aws.dynamodb(connections=threads + _LOOKING), settings.mobiles_table)
+    mobiles = Mobiles(table, ThreadPoolExecutor(_LOOKING, thread_name_prefix="look"))
+    name = asked.allow_list_parameter
+    allowed = AllowList(aws.systems_manager(), name).get if name else _everybody
+    return Guards(rails, mobiles, allowed=allowed, clock=now)
+
+
+def _everybody() -> None:
+    """Return what stands for everybody."""
