@@ -285,8 +285,9 @@ def test_a_lease_that_has_run_out_holds_nobody_off() -> None:
 def test_a_part_past_its_validity_expires_unless_a_request_is_unanswered(
     standing: Standing | None, ends: Lapse
 ) -> None:
+    yesterday = NOW - timedelta(days=1)
     assert step(standing, expires=NOW) == ends
-    assert step(standing, expires=NOW - timedelta(days=1)) == ends
+    assert step(standing, expires=yesterday) == replace(ends, expired=yesterday)
     assert isinstance(step(standing, expires=NOW + timedelta(microseconds=1)), Submit)
 
 
