@@ -62,7 +62,8 @@ class Account:
     """As much of the account's row as decisions need. ``pauses`` counts pauses since the last good answer.
 
     ``sequence`` is the last slot taken, ``handed`` how many there have been, ``mark`` a tick and that count then,
-    and ``mark_before`` another, a second or more before that one.
+    and ``mark_before`` another, a second or more before that one. ``day_cost`` is what has been reserved of the
+    daily limit on ``day``.
     """
 
     pause_reason: Trouble | None = None
@@ -79,6 +80,8 @@ class Account:
     handed: int = 0
     mark: tuple[int, int] | None = None
     mark_before: tuple[int, int] | None = None
+    day: str | None = None
+    day_cost: int = 0
 
     def spotless(self, secret_version: str) -> bool:
         """Whether a good answer with this secret tells nothing that is not written down."""

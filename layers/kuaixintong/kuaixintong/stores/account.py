@@ -14,6 +14,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from kuaixintong.core import beijing
 from kuaixintong.core.change import Change
 from kuaixintong.core.codes import Trouble
+from kuaixintong.core.daily import Reserve
 from kuaixintong.core.gate import Account, Dear
 from kuaixintong.core.pace import Learnt, Take
 from kuaixintong.stores.aws import our_errors
@@ -48,24 +49,44 @@ class Accounts:
     # --- slots --------------------------------------------------------------------------------------------------
 
     def take(
-        self, cid: str, take: Take, *, step: int, now: int, last: int, seen: Account
+        self,
+        cid: str,
+        take: Take,
+        *,
+        step: int,
+        now: int,
+        last: int,
+        seen: Account,
+        reserve: Reserve | None = None,
     ) -> tuple[list[int], Account]:
         """Take slots that nobody else ever gets, as planned; return them, and the account as it stands.
 
         They are ``step`` ticks apart, the first no earlier than the tick ``now`` and the last no later than
         ``last``: if the sequence has moved so that this no longer holds, or the pace has been cut since the
-        account was ``seen``, none is taken, and :class:`Moved` tells the row.
+        account was ``seen``, none is taken, and :class:`Moved` tells the row. With ``reserve`` they are all on its
+        day, and its cost is reserved by the same write.
         """
+        first = now
+        if reserve:
+            first, last = max(now, reserve.begins), min(last, reserve.ends - 1)
         length = take.count * step
         counted = {"handed": take.count}
         if take.behind:
-            change = Change({"sequence": now + length - step, **_marked(seen, now)}, added=counted)
-            fits: ConditionBase = Attr("sequence").not_exists() | Attr("sequence").lt(now - step)
+            change = Change({"sequence": first + length - step, **_marked(seen, now)}, added=counted)
+            fits: ConditionBase = Attr("sequence").not_exists() | Attr("sequence").lt(first - step)
         else:
             change = Change(_marked(seen, now), added={"sequence": length, **counted})
-            fits = Attr("sequence").between(now - step, max(last - length, now - step))
+            fits = Attr("sequence").between(first - step, max(last - length, first - step))
+        if reserve:
+            change, fits = _reserving(change, reserve), fits & _fitting(reserve)
         row = self._change(cid, change, fits & _uncut(seen))
         return [row["sequence"] - step * back for back in range(take.count - 1, -1, -1)], account(row)
+
+    def give_back(self, cid: str, charge: Charge, *, name: str) -> None:
+        """Give back what was reserved of a day's limit, if it is that day still; under one ``name`` only once."""
+        change = Change(added={"day_cost": -charge.cost})
+        with suppress(Moved):
+            self._table.transact([Update({"cid": cid}, change, Attr("day").eq(charge.day))], token=name)
 
     def cut(self, cid: str, rate: float, *, at: int, seen: Account) -> bool:
         """Slow the account to ``rate`` requests a second from a tick on, unless it was cut since ``seen``."""
@@ -212,6 +233,20 @@ def _free(until: str, now: str) -> ConditionBase:
     return Attr(until).not_exists() | Attr(until).lte(now)
 
 
+def _reserving(change: Change, reserve: Reserve) -> Change:
+    if reserve.first:
+        return replace(change, values={**change.values, "day": reserve.day, "day_cost": reserve.cost})
+    return replace(change, added={**change.added, "day_cost": reserve.cost}) if reserve.cost else change
+
+
+def _fitting(reserve: Reserve) -> ConditionBase:
+    """The day only moves forward, and starts anew once."""
+    if reserve.first:
+        return Attr("day").not_exists() | Attr("day").lt(reserve.day)
+    same_day: ConditionBase = Attr("day").eq(reserve.day)
+    return same_day & Attr("day_cost").lte(reserve.most) if reserve.cost else same_day
+
+
 def _uncut(seen: Account) -> ConditionBase:
     return Attr("cut_at").eq(seen.learnt.at) if seen.learnt else Attr("cut_at").not_exists()
 
@@ -251,6 +286,8 @@ def account(row: Mapping[str, Any]) -> Account:
         handed=row.get("handed", 0),
         mark=(row["mark_at"], row["mark_handed"]) if "mark_at" in row else None,
         mark_before=(row["mark_before_at"], row["mark_before_handed"]) if "mark_before_at" in row else None,
+        day=row.get("day"),
+        day_cost=row.get("day_cost", 0),
     )
 
 
