@@ -65,14 +65,14 @@ class Conversations:
     def _newest_reports(self, mobile: str, count: int, after: Place | None, up_to: str | None) -> list[Found]:
         if up_to == _NEVER:
             return []
-        rows = self._reports.of_mobile(mobile, newest_first=True, up_to=up_to, at_once=count)
+        rows = self._reports.of_mobile(mobile, newest_first=True, up_to=up_to, at_once=count + 1)
         return newest(rows, count, after, _place_of_report)
 
     def _newest_mos(self, mobile: str, count: int, after: Place | None, up_to: str | None) -> list[Found]:
         if up_to == _NEVER:
             return []
         latest = f"{up_to[:10]} {up_to[11:23]}~" if up_to else None  # as the platform writes it, and all its keys
-        rows = self._inbound.of_mobile(mobile, newest_first=True, up_to=latest, at_once=count)
+        rows = self._inbound.of_mobile(mobile, newest_first=True, up_to=latest, at_once=count + 1)
         return newest(rows, count, after, _place_of_mo)
 
     def _sent(self, mobile: str, after: Place | None, tokens: dict[str, Any]) -> Iterator[Found]:

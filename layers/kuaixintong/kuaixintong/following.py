@@ -14,7 +14,7 @@ from kuaixintong.stores.listings import Listings
 from kuaixintong.stores.query import MOST_KEYS
 from kuaixintong.stores.reports import Reports
 
-_FEW = 8
+_FEW = 3
 """Mobiles that a row is asked for at first. One that has more is asked for by itself when it is its turn, so that
 a hundred rows are never a million mobiles."""
 

@@ -19,6 +19,9 @@ from kuaixintong.core.rows import campaign_shards, day_shards
 from kuaixintong.readahead import in_order
 from kuaixintong.stores.listings import Listings
 
+_TO_SEE = 2
+"""Rows beyond a page: one tells that there is another page, and one that all of its moment have been seen."""
+
 type Place = tuple[str, ...]
 type Found = tuple[Place, Item]
 """A row and its place in a listing: first its moment, then what makes it the only one."""
@@ -66,7 +69,7 @@ class Sends:
         """Return campaigns that were named first on a Beijing day."""
         size = pages.sized(size)
         after = pages.place(page, "campaigns", day)
-        rows = self._listings.campaigns_of(day, up_to=after[0] if after else None, at_once=size + 1)
+        rows = self._listings.campaigns_of(day, up_to=after[0] if after else None, at_once=size + _TO_SEE)
         found = newest(rows, size + 1, after, _place_of_campaign)
         return _cut("campaigns", day, size, found, [campaign_line(row) for _, row in found[:size]])
 
@@ -75,7 +78,7 @@ class Sends:
         after = pages.place(page, shelf.listing, shelf.subject)
 
         def of_shard(shard: str) -> list[Found]:
-            keys = shelf.ask(shard, up_to=after[0] if after else None, at_once=size + 1)
+            keys = shelf.ask(shard, up_to=after[0] if after else None, at_once=size + _TO_SEE)
             return newest((key for key in keys if key["part"] == "1"), size + 1, after, _place_of_send)
 
         whole = in_order(of_shard, shelf.shards, threads=self._threads, ahead=len(shelf.shards))

@@ -31,7 +31,12 @@ def _written(value: Any) -> "AttributeValueTypeDef":
 
 def from_item(item: "Mapping[str, AttributeValueTypeDef]") -> Item:
     """Return plain values; whole numbers come back as ``int``."""
-    return {name: _plain(_deserialize(value)) for name, value in item.items()}
+    return {name: _read(value) for name, value in item.items()}
+
+
+def _read(value: "AttributeValueTypeDef") -> Any:
+    text = value.get("S")
+    return _plain(_deserialize(value)) if text is None else text
 
 
 def _plain(value: Any) -> Any:

@@ -58,8 +58,11 @@ class Listings:
         return self._newest(CAMPAIGN_SHARD, shard, BY_CAMPAIGN, up_to, at_once)
 
     def in_order(self, shard: str, *, at_once: int) -> Iterator[Item]:
-        """Yield keys, state and token of a campaign's parts, in one shard, oldest first."""
-        return rows_of(self._client, self._tables.sends, CAMPAIGN_SHARD, shard, index=BY_CAMPAIGN, at_once=at_once)
+        """Yield the keys of a campaign's parts, in one shard, oldest first."""
+        return rows_of(
+            self._client, self._tables.sends, CAMPAIGN_SHARD, shard, index=BY_CAMPAIGN,
+            fields=("send_id", "part"), at_once=at_once,
+        )  # fmt: skip
 
     def states(self, shard: str) -> "Iterator[Sequence[Mapping[str, AttributeValueTypeDef]]]":
         """Yield ``part`` and ``state`` of a campaign's parts, in one shard, in DynamoDB's pages and notation."""
