@@ -1,5 +1,6 @@
 """The tables that are read, with rows as the contract has them, and a look-up on a client of its own."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ class Tables:
         self.names = names
         self.now = NOW
         self.reader: DynamoDBClient = boto3.client("dynamodb")
-        self.lookup = reader(self.table_names, self.reader, clock=lambda: self.now)
+        self.lookup = reader(names_of(names), self.reader, clock=lambda: self.now)
         self.asked: list[dict[str, Any]] = []
         self.operations: list[str] = []
         for operation in ("Query", "GetItem", "BatchGetItem"):
@@ -36,14 +37,9 @@ class Tables:
         """Rows on a page at the most, as 1 MB is DynamoDB's own limit."""
 
     @property
-    def table_names(self) -> TableNames:
-        """The tables' names as a reader's environment has them."""
-        return TableNames.read(self.environment)
-
-    @property
     def environment(self) -> dict[str, str]:
         """What names the tables."""
-        return {f"{name.removesuffix('Table').upper()}_TABLE": each for name, each in self.names.items()}
+        return _environment(self.names)
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         self.operations.append(model.name)
@@ -96,6 +92,15 @@ class Tables:
         row = {name: value for name, value in row.items() if value is not None}
         self.client.put_item(TableName=self.names[table], Item=to_item(row))
         return row
+
+
+def names_of(tables: Mapping[str, str]) -> TableNames:
+    """Return the tables' names as a reader has them, by what the template calls them."""
+    return TableNames.read(_environment(tables))
+
+
+def _environment(tables: Mapping[str, str]) -> dict[str, str]:
+    return {f"{logical.removesuffix('Table').upper()}_TABLE": name for logical, name in tables.items()}
 
 
 def moment(second: float) -> str:

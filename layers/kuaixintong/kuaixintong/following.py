@@ -1,7 +1,7 @@
 """How far a campaign or a large send is: counted and streamed, with progress, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import batched
 
@@ -10,16 +10,13 @@ from kuaixintong.core.delivery import MobileStatus, Seen, Waiting, statuses, tel
 from kuaixintong.core.ledger import State
 from kuaixintong.core.rows import campaign_shards
 from kuaixintong.readahead import as_they_come, in_order
-from kuaixintong.stores.listings import Listings
-from kuaixintong.stores.query import MOST_KEYS
+from kuaixintong.stores.listings import ROWS_AT_ONCE, Listings
 from kuaixintong.stores.reports import Reports
 
-_FEW = 3
-"""Mobiles that a row is asked for at first. One that has more is asked for by itself when it is its turn, so that
-a hundred rows are never a million mobiles."""
-
-_JUDGED = ("state", "token", "accepted_at", "asked_at", "at_time", "positions")
-_FIRST = (*(f"mobiles[{number}]" for number in range(_FEW + 1)), "invalid_mobiles[0]")
+_JUDGED = (
+    *("state", "token", "accepted_at", "asked_at", "at_time"),
+    *("mobiles", "positions", "invalid_mobiles"),
+)
 
 _KEYS_AT_ONCE = 5_000
 
@@ -28,9 +25,6 @@ _MOBILES_AHEAD = 60_000
 
 _LEAST = 500
 """What a part of few mobiles weighs: so many of them are read ahead as keep all threads busy, and no more."""
-
-_MANY = 2_500
-"""What a part of many mobiles weighs before it is known how many."""
 
 
 class Following:
@@ -72,28 +66,22 @@ class Following:
             for shard in campaign_shards(campaign)
             for key in self._listings.in_order(shard, at_once=_KEYS_AT_ONCE)
         )
-        batches = batched(keys, MOST_KEYS, strict=False)
-        rows = (row for batch in in_order(self._rows, batches, threads=2, ahead=4) for row in batch)
-        return self._judged(rows, self._whole, waiting, progress)
+        batches = batched(keys, ROWS_AT_ONCE, strict=False)
+        rows = (row for batch in batches for row in self._rows(batch))
+        return self._judged(rows, waiting, progress)
 
     def of_send(self, send_id: str, waiting: Waiting, progress: Progress | None) -> Iterator[MobileStatus]:
         """Yield every mobile of a send, part by part."""
-        rows = with_mobiles(self._listings.parts_of(send_id, (*_JUDGED, "mobiles", "divided", "invalid_mobiles")))
-        return self._judged(rows, lambda row: row, waiting, progress)
+        rows = with_mobiles(self._listings.parts_of(send_id, (*_JUDGED, "divided")))
+        return self._judged(rows, waiting, progress)
 
-    def _judged(
-        self,
-        rows: Iterable[Item],
-        whole: Callable[[Item], Item],
-        waiting: Waiting,
-        progress: Progress | None,
-    ) -> Iterator[MobileStatus]:
+    def _judged(self, rows: Iterable[Item], waiting: Waiting, progress: Progress | None) -> Iterator[MobileStatus]:
         """Yield the mobiles of parts, in the parts' order; the tokens' reports are asked for ahead."""
 
         def judged(row: Item) -> list[MobileStatus]:
             if not tells(row):
                 return []
-            row = whole(row)
+            row = self._with_mobiles(row)
             token = row.get("token")
             reports = self._reports.of_token(token, fields=("mobile", "success")) if token else ()
             return list(statuses(row, Seen(reports), waiting))
@@ -104,29 +92,24 @@ class Following:
             if progress:
                 progress(number)
 
-    def _rows(self, keys: Iterable[Item]) -> list[Item]:
-        """Return the rows of up to 100 parts, in order, with their first few mobiles."""
+    def _rows(self, keys: Iterable[Item]) -> Iterator[Item]:
+        """Yield the rows of parts, in order, as many as are there."""
         order = [(key["send_id"], key["part"]) for key in keys]
-        found = self._listings.rows(order, (*_JUDGED, *_FIRST))
-        return [found[key] for key in order if key in found]
+        found = self._listings.rows(order, _JUDGED)
+        for key in order:
+            if row := found.pop(key, None):
+                yield row
 
-    def _whole(self, row: Item) -> Item:
-        """Return a row with all its mobiles."""
-        if len(row.get("mobiles", ())) <= _FEW and "positions" not in row and "invalid_mobiles" not in row:
-            return row
-        send_id, part = row["send_id"], row["part"]
-        row = self._listings.row(send_id, part, (*_JUDGED, "mobiles", "invalid_mobiles")) or row
+    def _with_mobiles(self, row: Item) -> Item:
+        """Return a row with its mobiles: those of a half stand in the first-level part until its end."""
         if "positions" not in row or "mobiles" in row:
             return row
-        first_level = self._listings.row(send_id, part.split(".")[0], ("divided",)) or {}
+        first_level = self._listings.row(row["send_id"], row["part"].split(".")[0], ("divided",)) or {}
         begin, end = row["positions"]
         return row | {"mobiles": first_level.get("divided", [])[begin:end]}
 
 
 def _weight(row: Item) -> int:
-    """Return about how many mobiles a part has, as far as can be known before it is asked for as a whole."""
-    if "positions" in row:
-        begin, end = row["positions"]
-        return max(_LEAST, int(end) - int(begin))
-    mobiles = len(row.get("mobiles", ()))
-    return max(mobiles, _LEAST if mobiles <= _FEW else _MANY)
+    """Return how many mobiles a part has; one of few counts for more."""
+    begin, end = row.get("positions", (0, 0))
+    return max(_LEAST, len(row.get("mobiles", ())), int(end) - int(begin))

@@ -10,6 +10,8 @@ from kuaixintong.stores.reports import Reports
 
 REPORT = "report"
 
+_TOLD = ("mobile", "received_at", "result_code", "success")
+
 
 class History:
     """Histories of sends. ``threads`` bounds how many tokens are asked for at once."""
@@ -32,7 +34,7 @@ class History:
     def _reported(self, row: Item) -> Iterator[Happened]:
         """Yield a part's reports, those together that came in one push and say the same."""
         together: dict[tuple[str, str, bool], tuple[int, str]] = {}
-        for report in self._reports.of_token(row["token"]) if "token" in row else ():
+        for report in self._reports.of_token(row["token"], fields=_TOLD) if "token" in row else ():
             key = (report["received_at"], report["result_code"], report["success"])
             count, mobile = together.get(key, (0, report["mobile"]))
             together[key] = (count + 1, mobile)

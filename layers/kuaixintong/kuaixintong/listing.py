@@ -17,7 +17,7 @@ from kuaixintong.core.ledger import State
 from kuaixintong.core.pages import Page
 from kuaixintong.core.rows import campaign_shards, day_shards
 from kuaixintong.readahead import in_order
-from kuaixintong.stores.listings import Listings
+from kuaixintong.stores.listings import ROWS_AT_ONCE, Listings
 
 _TO_SEE = 2
 """Rows beyond a page: one tells that there is another page, and one that all of its moment have been seen."""
@@ -30,8 +30,6 @@ _LINE = (
     *("created_at", "updated_at", "parts", "state", "content", "category", "campaign", "at_time"),
     *("code", "words", "attention", "mobiles", "divided"),
 )
-_ROWS_AT_ONCE = 25
-"""Rows of parts with all their mobiles that are asked for at once: of 10,000 mobiles each, 75 MB for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class Sends:
 
     def _lines(self, keys: Iterable[Item]) -> Iterator[SendLine]:
         """Yield what the rows of these sends say, in the order of their keys."""
-        rows = (row for batch in batched(keys, _ROWS_AT_ONCE, strict=False) for row in self._first_parts(batch))
+        rows = (row for batch in batched(keys, ROWS_AT_ONCE, strict=False) for row in self._first_parts(batch))
         return in_order(self._line, rows, threads=self._threads, ahead=2 * self._threads)
 
     def _first_parts(self, keys: tuple[Item, ...]) -> Iterator[Item]:
