@@ -280,6 +280,15 @@ class DueSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class EventsSettings(Settings):
+    """What the events' function needs to know."""
+
+    event_bus: str = field(metadata=_text("EVENT_BUS"))
+    dead_letter_queue_url: str = field(metadata=_text("EVENTS_DEAD_LETTER_QUEUE_URL"))
+    sends_table: str = field(metadata=_text("SENDS_TABLE"))
+
+
+@dataclass(frozen=True, slots=True)
 class TableNames(Settings):
     """The tables of the read side: the stack's outputs of the same names.
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
+    from kuaixintong.stores.bus import EventsClient
+
 
 def _config(connections: int, attempts: int = 3, *, validate: bool = True) -> Config:
     return Config(
@@ -61,6 +63,12 @@ def systems_manager() -> Any:
 def sqs(*, connections: int) -> "SQSClient":
     """Return an SQS client for up to ``connections`` threads."""
     return boto3.client("sqs", config=_config(connections))
+
+
+def events() -> "EventsClient":
+    """Return a client of EventBridge."""
+    client: EventsClient = boto3.client("events", config=_config(1))
+    return client
 
 
 class Person:

@@ -45,8 +45,7 @@ class Evidence:
 
     def noted(self, token: str) -> bool:
         """Return whether a part's row has this token."""
-        found = self._asked(self._sends, "token", token, index=BY_TOKEN)
-        return next(found, None) is not None
+        return next(self._asked(self._sends, "token", token, index=BY_TOKEN), None) is not None
 
     def tokens_of(self, mobile: str, *, since: str, most: int) -> set[str]:
         """Return under which tokens a mobile was reported ``since`` then, of its first ``most`` reports."""

@@ -161,6 +161,11 @@ class Parts:
         keys = next(self._table.query("token", token, index=BY_TOKEN), None)
         return self._table.get(_key(keys["send_id"], keys["part"]), consistent=False) if keys else None
 
+    def owner_of(self, token: str) -> tuple[str, str] | None:
+        """Return send and part whose row has ``token``; ``None`` if no row has it (yet)."""
+        keys = next(self._table.query("token", token, index=BY_TOKEN), None)
+        return (keys["send_id"], keys["part"]) if keys else None
+
     def needing(self, attention: Attention) -> Iterator[Item]:
         """Yield the parts that a person should look at for this reason, the longest untouched first.
 
