@@ -1,7 +1,7 @@
 """How what the library answers looks to a person."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,3 +67,14 @@ def listed(items: Iterable[str], most: int = 5) -> str:
     kept = [*items]
     more = len(kept) - most
     return ", ".join(kept[:most]) + (f" … +{more}" if more > 0 else "")
+
+
+def counted[S: str](states: Mapping[S, int]) -> list[tuple[S, int]]:
+    """Return counts, the largest first."""
+    return sorted(states.items(), key=lambda each: -each[1])
+
+
+def cut(text: str, most: int = 40) -> str:
+    """Return a text in one line, cut to so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]}…"

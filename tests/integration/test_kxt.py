@@ -1,6 +1,8 @@
 """``kxt`` in this process, on a stack by moto: what it prints, what it says, and the status that it ends with."""
 
+import csv
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -262,3 +264,234 @@ def test_without_a_stack_and_a_local_one_the_user_is_told_what_to_do(
 def test_a_wrong_word_suggests_the_right_one() -> None:
     told = kxt("shwo", "order-1")
     assert (told.status, "Did you mean 'show'?" in told.said) == (2, True)
+
+
+# --- questions --------------------------------------------------------------------------------------------------
+
+
+def listed(deployed: Deployed, send_id: str, *, campaign: str | None = None, **row: Any) -> None:
+    """Put a send that its listings know."""
+    listing = (
+        {"campaign": campaign, "campaign_shard": f"{campaign}#0"} if campaign else {"day_shard": "2026-11-25#0"}
+    )
+    moment = {"created_at": "2026-11-25T12:00:00.000+08:00", "updated_at": "2026-11-25T12:00:01.000+08:00"}
+    deployed.part(send_id, **(listing | moment | {"parts": 1, "content": "你好"} | row))
+
+
+def reported(deployed: Deployed, mobile: str, *, success: bool = True) -> None:
+    kept = {"mobile": mobile, "result_code": "0" if success else "2:46", "success": success}
+    outcome = f"{mobile}#{kept['result_code']}#{success:d}"
+    at = "2026-11-25T12:00:05.000+08:00"
+    deployed.put("ReportsTable", {"token": "376", "outcome": outcome, "received_at": at} | kept)
+
+
+def test_a_day_is_shown_with_its_campaigns_and_sends(deployed: Deployed) -> None:
+    listed(deployed, "order-1")
+    listed(deployed, "order-2", state="REJECTED", token=None, mobiles=[MOBILE, OTHER])
+    deployed.put(
+        "CampaignsTable",
+        {
+            "campaign": "spring",
+            "created_at": "2026-11-25T12:00:00.000+08:00",
+            "day": "2026-11-25",
+            "source": "people.csv",
+        },
+    )
+    told = kxt("today", "--day", "2026-11-25")
+    assert told.status == 0
+    assert [row[0] for row in told.rows][:2] == ["campaign", "spring"]
+    assert {tuple(row[1:4]) for row in told.rows[-2:]} == {
+        ("order-1", MOBILE, "ACCEPTED"), ("order-2", "2", "REJECTED")
+    }  # fmt: skip
+    shown = kxt("today", "--day", "2026-11-25", "--json").json
+    assert ([each["send_id"] for each in shown["sends"]], shown["campaigns"][0]["campaign"]) == (
+        ["order-2", "order-1"],
+        "spring",
+    )
+
+
+def test_a_days_pages_follow_each_other(deployed: Deployed) -> None:
+    for number in range(3):
+        listed(deployed, f"order-{number}")
+    first = kxt("today", "--day", "2026-11-25", "--size", "2", "--json").json
+    assert (
+        "There is more: kxt today --day 2026-11-25 --page "
+        in kxt("today", "--day", "2026-11-25", "--size", "2").said
+    )
+    last = kxt("today", "--day", "2026-11-25", "--page", first["next"], "--json").json
+    assert [each["send_id"] for each in (*first["sends"], *last["sends"])] == ["order-2", "order-1", "order-0"]
+
+
+def test_an_empty_day_says_how_to_fill_it(deployed: Deployed) -> None:
+    told = kxt("today", "--day", "2026-11-25")
+    assert (told.status, told.printed) == (0, "")
+    assert "kxt send" in told.said
+
+
+@pytest.mark.parametrize(
+    "arguments", [("today", "--day", "25.11.2026"), ("who", "12345"), ("today", "--size", "0")]
+)
+def test_what_is_no_day_and_no_mobile_is_wrong_use(deployed: Deployed, arguments: tuple[str, ...]) -> None:
+    assert kxt(*arguments).status == 2
+
+
+def test_a_page_that_is_none_is_a_sentence(deployed: Deployed) -> None:
+    told = kxt("today", "--page", "x")
+    assert (told.status, "page token" in told.said) == (1, True)
+
+
+def test_a_mobile_is_shown_with_all_that_went_to_it_and_came_from_it(deployed: Deployed) -> None:
+    listed(deployed, "order-1")
+    deployed.put("OutboundTable", {"mobile": MOBILE, "send_id": "order-1", "part": "1"})
+    reported(deployed, MOBILE)
+    deployed.put(
+        "InboundTable",
+        {"mobile": MOBILE, "message_key": "2026-11-25 12:00:09#1", "day": "2026-11-25", "content": "收到"}
+        | {"smg_recv_date": "2026-11-25 12:00:09", "received_at": "2026-11-25T12:00:09.000+08:00"},
+    )
+    told = kxt("who", "+86 137-0000-0001")
+    assert [row[1:] for row in told.rows[1:]] == [
+        ["← answer", "收到", ""],
+        ["report", "delivered (0)", "order-1"],
+        ["→ delivered", "你好", "order-1"],
+    ]
+    assert len(kxt("who", MOBILE, "--json").json["events"]) == 3
+
+
+def test_a_mobile_that_nobody_knows_is_said(deployed: Deployed) -> None:
+    assert kxt("who", MOBILE).said == "Nothing is known of this mobile.\n"
+
+
+@pytest.fixture
+def spring(deployed: Deployed) -> Deployed:
+    """A campaign of two people, one delivered and one failed."""
+    deployed.put(
+        "CampaignsTable",
+        {
+            "campaign": "spring",
+            "created_at": "2026-11-25T12:00:00.000+08:00",
+            "day": "2026-11-25",
+            "source": "people.csv",
+        },
+    )
+    listed(
+        deployed,
+        "spring:2",
+        campaign="spring",
+        accepted_at="2026-11-25T12:00:01.000+08:00",
+        mobiles=[MOBILE, OTHER],
+    )
+    reported(deployed, MOBILE)
+    reported(deployed, OTHER, success=False)
+    return deployed
+
+
+def test_a_campaign_is_counted(spring: Deployed) -> None:
+    told = kxt("campaign", "spring")
+    assert (told.status, told.rows) == (0, [["state", "parts"], ["ACCEPTED", "1"]])
+    assert "by people.csv" in told.said
+    assert kxt("campaign", "spring", "--json").json["counts"]["states"] == {"ACCEPTED": 1}
+    assert kxt("campaign", "spring", "--watch").rows == told.rows
+    assert sorted(kxt("campaign", "spring", "--people").rows[1:]) == [["delivered", "1"], ["failed", "1"]]
+    assert kxt("campaign", "spring", "--sends").rows[1][1] == "spring:2"
+
+
+def test_a_campaign_is_exported_a_row_a_person(spring: Deployed, tmp_path: Path) -> None:
+    path = tmp_path / "spring.csv"
+    assert kxt("campaign", "spring", "--export", str(path)).status == 0
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = {row.pop("mobile"): row for row in csv.DictReader(file)}
+    at = "2026-11-25T12:00:05.000+08:00"
+    assert rows == {
+        MOBILE: {
+            "status": "delivered",
+            "state": "ACCEPTED",
+            "code": "0",
+            "time": at,
+            "reason": "",
+            "send_id": "spring:2",
+        },
+        OTHER: {
+            "status": "failed",
+            "state": "ACCEPTED",
+            "code": "2:46",
+            "time": at,
+            "reason": "",
+            "send_id": "spring:2",
+        },
+    }
+
+
+def test_a_campaign_that_nobody_named_is_a_sentence(deployed: Deployed) -> None:
+    told = kxt("campaign", "spring")
+    assert (told.status, "No campaign is known as spring" in told.said) == (1, True)
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(spring: Deployed, tmp_path: Path) -> None:
+    told = kxt("campaign", "spring", "--export", str(tmp_path / "no" / "spring.csv"))
+    assert (told.status, "cannot be written" in told.said) == (1, True)
+
+
+# --- ending and settling ----------------------------------------------------------------------------------------
+
+
+def test_a_send_that_nobody_has_seen_is_cancelled_before_it_comes(deployed: Deployed) -> None:
+    told = kxt("cancel", "order-1")
+    assert (told.status, told.rows[1]) == (0, ["1", "CANCELLED"])
+    assert deployed.rows("SendsTable")[0]["state"] == "CANCELLED"
+
+
+def test_what_is_with_the_platform_already_is_told(deployed: Deployed) -> None:
+    deployed.part("order-1")
+    told = kxt("cancel", "order-1")
+    assert (told.status, told.rows[1]) == (1, ["1", "ACCEPTED"])
+    assert "kxt show order-1" in told.said
+
+
+@pytest.mark.parametrize("arguments", [(), ("order-1", "--campaign", "spring")])
+def test_a_cancel_wants_one_thing(deployed: Deployed, arguments: tuple[str, ...]) -> None:
+    assert kxt("cancel", *arguments).status == 2
+
+
+def test_a_campaign_is_not_cancelled_unless_somebody_says_yes(spring: Deployed) -> None:
+    told = kxt("cancel", "--campaign", "spring")
+    assert (told.status, "1 send(s): 1 ACCEPTED" in told.said) == (2, True)
+    assert "cancelled_at" not in spring.rows("CampaignsTable")[0]
+
+
+def test_a_campaign_is_cancelled(spring: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kuaixintong.cancel._SETTLES", 0)
+    told = kxt("cancel", "--campaign", "spring", "--yes")
+    assert (told.status, told.rows[1]) == (0, ["ACCEPTED", "1"])
+    assert "cancelled_at" in spring.rows("CampaignsTable")[0]
+
+
+def unconfirmed(deployed: Deployed) -> None:
+    deployed.part(
+        "order-1", state="UNCONFIRMED", token=None, attention="UNCONFIRMED", timestamp="202611251200000000"
+    )
+
+
+def test_a_part_is_settled_by_its_token(deployed: Deployed) -> None:
+    unconfirmed(deployed)
+    assert kxt("confirm", "order-1", "1", "--token", "377").status == 0
+    (row,) = deployed.rows("SendsTable")
+    assert (row["state"], row["token"], "attention" in row) == ("ACCEPTED", "377", False)
+
+
+def test_a_part_is_settled_by_who_says_that_it_was_not_accepted(deployed: Deployed) -> None:
+    unconfirmed(deployed)
+    told = kxt("confirm", "order-1", "1", "--not-accepted", "--by", "王芳")
+    assert (told.status, "--id order-1-again" in told.said) == (0, True)
+    (row,) = deployed.rows("SendsTable")
+    assert (row["state"], "王芳" in row["words"]) == ("REJECTED", True)
+
+
+def test_a_part_that_is_not_unconfirmed_is_a_sentence(deployed: Deployed) -> None:
+    deployed.part("order-1")
+    assert kxt("confirm", "order-1", "1", "--not-accepted", "--by", "王芳").status == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("--token", "1", "--not-accepted"), ("--not-accepted",)])
+def test_to_settle_a_part_one_thing_has_to_be_said(deployed: Deployed, arguments: tuple[str, ...]) -> None:
+    assert kxt("confirm", "order-1", "1", *arguments).status == 2

@@ -81,7 +81,10 @@ def test_a_campaigns_mobiles_come_each_with_what_became_of_it(reading: Tables) -
         THIRD: "pending",
         "13700000009": "unsent",
     }
-    assert found[FIRST] == MobileStatus("order-0", "1", FIRST, found[FIRST].delivery, "ACCEPTED")
+    (last,) = reading.lookup.reports_of_mobile(FIRST)
+    assert found[FIRST] == MobileStatus(
+        "order-0", "1", FIRST, found[FIRST].delivery, "ACCEPTED", None, last["result_code"], last["received_at"]
+    )
 
 
 def test_parts_of_many_mobiles_halves_and_those_left_out_are_told_whole(reading: Tables) -> None:

@@ -18,6 +18,8 @@ _JUDGED = (
     *("mobiles", "positions", "invalid_mobiles"),
 )
 
+_SAID = ("mobile", "success", "result_code", "received_at")
+
 _KEYS_AT_ONCE = 5_000
 
 _MOBILES_AHEAD = 60_000
@@ -83,7 +85,7 @@ class Following:
                 return []
             row = self._with_mobiles(row)
             token = row.get("token")
-            reports = self._reports.of_token(token, fields=("mobile", "success")) if token else ()
+            reports = self._reports.of_token(token, fields=_SAID) if token else ()
             return list(statuses(row, Seen(reports), waiting))
 
         parts = in_order(judged, rows, threads=self._threads, ahead=_MOBILES_AHEAD, weight=_weight)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from kuaixintong.account_view import AccountView
+    from kuaixintong.cancel import Canceller
+    from kuaixintong.confirm import Confirmer
     from kuaixintong.intake import Intake
     from kuaixintong.producer import Outbox
     from kuaixintong.status import Lookup
@@ -133,6 +135,26 @@ class Stack:
         from kuaixintong.stores.table import DynamoTable  # noqa: PLC0415
 
         return Campaigns(DynamoTable(self.dynamodb, self.output("CampaignsTableName")), self._retention)
+
+    @cached_property
+    def canceller(self) -> "Canceller":
+        """What ends sends and campaigns."""
+        from kuaixintong.settings import CancelSettings  # noqa: PLC0415
+        from kuaixintong.wiring import cancelling  # noqa: PLC0415
+
+        tables = CancelSettings(
+            sends_table=self.output("SendsTableName"), campaigns_table=self.output("CampaignsTableName")
+        )
+        return cancelling.of_client(self.dynamodb, tables)
+
+    @cached_property
+    def confirmer(self) -> "Confirmer":
+        """What settles parts by a person's word."""
+        from kuaixintong.settings import ConfirmSettings  # noqa: PLC0415
+        from kuaixintong.wiring.confirming import confirmer_of  # noqa: PLC0415
+
+        settings = ConfirmSettings(sends_table=self.output("SendsTableName"), retention=self._retention)
+        return confirmer_of(settings, self.dynamodb)
 
     @cached_property
     def dead_letters(self) -> "DeadLetters":

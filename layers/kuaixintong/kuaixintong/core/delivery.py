@@ -43,7 +43,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class MobileStatus:
-    """One mobile of a send. ``state`` is its part's; ``reason`` says why it was left out, if it was."""
+    """One mobile of a send. ``state`` is its part's; ``reason`` says why it was left out, if it was.
+
+    ``code`` and ``at`` are of its last report: the platform's result code, and when it was received.
+    """
 
     send_id: str
     part: str
@@ -51,18 +54,25 @@ class MobileStatus:
     delivery: Delivery
     state: str
     reason: str | None = None
+    code: str | None = None
+    at: str | None = None
 
 
 class Seen:
     """What reports have said of each mobile of a part, and no more: ten thousand mobiles are a megabyte."""
 
-    __slots__ = ("_said",)
+    __slots__ = ("_last", "_said")
 
     def __init__(self, reports: Iterable[Row] = ()) -> None:
         self._said: dict[str, Delivery] = {}
+        self._last: dict[str, tuple[str, str]] = {}
         for report in reports:
             said = Delivery.DELIVERED if report["success"] else Delivery.FAILED
-            self._add(normalise(report["mobile"]) or report["mobile"], said)
+            mobile = normalise(report["mobile"]) or report["mobile"]
+            self._add(mobile, said)
+            if "received_at" in report and "result_code" in report:
+                last = (report["received_at"], report["result_code"])
+                self._last[mobile] = max(last, self._last.get(mobile, last))
 
     def _add(self, mobile: str, said: Delivery) -> None:
         self._said[mobile] = said if self._said.get(mobile, said) is said else Delivery.MIXED
@@ -70,6 +80,10 @@ class Seen:
     def of(self, mobile: str) -> Delivery | None:
         """Return what the reports of ``mobile`` say together; ``None`` if there are none."""
         return self._said.get(mobile)
+
+    def last(self, mobile: str) -> tuple[str | None, str | None]:
+        """Return when the last report of ``mobile`` was received, and its result code, if that was asked for."""
+        return self._last.get(mobile, (None, None))
 
     @property
     def mobiles(self) -> Mapping[str, Delivery]:
@@ -128,7 +142,8 @@ def statuses(row: Row, seen: Seen, waiting: Waiting | None) -> Iterator[MobileSt
     reasons = left_out(row)
     send_id, part, state = row["send_id"], row["part"], row["state"]
     for mobile, delivery in deliveries(row, seen, waiting).items():
-        yield MobileStatus(send_id, part, mobile, delivery, state, reasons.pop(mobile, None))
+        at, code = seen.last(mobile)
+        yield MobileStatus(send_id, part, mobile, delivery, state, reasons.pop(mobile, None), code, at)
     for mobile, reason in reasons.items():
         yield MobileStatus(send_id, part, mobile, Delivery.UNSENT, state, reason)
 
