@@ -41,7 +41,7 @@ StackName = Annotated[
         "--stack",
         metavar="NAME",
         envvar="KXT_STACK",
-        help=both("The stack; left out, the local one that is up.", "栈的名字；省略则用本机正在运行的栈。"),
+        help=both("The stack; left out, the local one that is up.", "栈名；省略则用本机的栈。"),
     ),
 ]
 Region = Annotated[str | None, typer.Option(metavar="REGION", help=both("AWS region.", "AWS 区域。"))]

@@ -39,7 +39,7 @@ _MOST_FAULTS = 30
         "支持 CSV 和 XLSX；第一行是列名。内容中的 {name} 换成该列的单元格；\n"
         "大括号本身写作 {{ 和 }}。先检查所有行，然后才提交。\n"
         "可随时中断，用同一命令继续，不会重复发送。",
-        "kxt import people.xlsx --text '{姓名}，您好' --campaign spring-2026 --dry-run",
+        "kxt import people.xlsx --text '{姓名}，您好' --campaign spring --dry-run",
         "kxt import people.csv --text '明天停水' --campaign water-1126 --yes",
     ),
 )

@@ -1,4 +1,4 @@
-"""What ``pip install .`` installs: one package, which needs boto3 and msgspec and nothing more."""
+"""What ``pip install .`` installs: the library, which needs boto3 and msgspec and nothing more, and the command."""
 
 import json
 import re
@@ -34,7 +34,18 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: Path) -> None
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     sources = {path.relative_to(LAYER).as_posix() for path in PACKAGE.rglob("*.py")}
-    assert names == {*sources, "kuaixintong/py.typed"}
+    command = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "kxt").rglob("*")
+        if path.suffix in (".py", ".js", ".css")
+    }
+    assert names == {*sources, *command, "kuaixintong/py.typed"}
+
+
+def test_the_wheel_brings_the_command(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        assert "kxt = kxt.__main__:main" in archive.read(name).decode()
 
 
 def test_the_package_asks_for_boto3_and_msgspec_alone(wheel: Path) -> None:
