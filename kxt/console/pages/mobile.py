@@ -6,7 +6,7 @@ from nicegui import ui
 
 from kuaixintong.core.answers import Answered, Conversation, Event, Fact, Reported, Sent
 from kxt.console.desk import Desk
-from kxt.console.elements import badge, empty, link, tag, when
+from kxt.console.elements import badge, empty, link, scroll_to_end, tag, when
 from kxt.console.frame import address, send_address
 from kxt.console.language import Words
 from kxt.console.live import Keyed, Live, act, confirmed
@@ -16,6 +16,9 @@ _HEAD = 5
 
 _PAGE = 40
 _PAGE_EVERY = 30.0  # seconds
+
+_NEVER = "9"
+"""After every moment: a send whose row is not there yet."""
 
 
 def calls(found: Conversation) -> int:
@@ -55,6 +58,7 @@ class _View:
         self._facts: tuple[Fact, ...] | None = None
         self._next: str | None = None
         self._earlier_shown = False
+        self._newest: tuple[str, ...] = ()
 
     def draw(self) -> None:
         """Draw what stays."""
@@ -66,11 +70,11 @@ class _View:
             ).mark("write")
         self._nothing = empty(t("mobile.empty"))
         self._nothing.set_visibility(False)
-        self._events = Keyed(partial(_draw_event, t), classes="conversation")
-        self._more = (
-            ui.button(t("mobile.earlier"), on_click=self._earlier).props("no-caps outline").mark("earlier")
-        )
-        self._more.set_visibility(False)
+        with tag("div", classes="card talk").props('tabindex="0" role="log"') as self._talk:
+            self._talk.props["aria-label"] = t("mobile.title", mobile=self._mobile)
+            self._more = ui.button(t("mobile.earlier"), on_click=self._earlier).props("no-caps outline dense")
+            self._more.mark("earlier").set_visibility(False)
+            self._events = Keyed(partial(_draw_event, t), classes="conversation")
 
     def _write_address(self) -> str:
         return f"{address(self._t, '/send')}?mobile={self._mobile}"
@@ -80,9 +84,11 @@ class _View:
         self._known |= {key_of(event): event for event in found.events}
         self._nothing.set_visibility(not self._known)
         self._events.update(
-            (key, self._known[key])
-            for key in sorted(self._known, key=lambda key: self._known[key].at or "", reverse=True)
+            (key, self._known[key]) for key in sorted(self._known, key=lambda key: self._known[key].at or _NEVER)
         )
+        if found.events and key_of(found.events[0]) != self._newest:
+            self._newest = key_of(found.events[0])
+            scroll_to_end(self._talk)
         if found.facts != self._facts:
             self._facts = found.facts
             self._draw_facts()
