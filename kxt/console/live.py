@@ -7,7 +7,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from nicegui import Client, ui
@@ -44,16 +44,58 @@ def sentence(t: Words, error: Exception) -> str:
             return t("error.unexpected", kind=type(error).__name__)
 
 
-class Pace:
-    """How much one open page asks AWS: every two seconds as much as ten calls cost, and no more on average.
+class Turns:
+    """Who is asked at which refresh: as much as ten calls to AWS cost, and no more on average.
 
-    What costs more than that is asked less often: its cost is paid off before anything else is asked.
+    What costs more than that is asked less often: its cost is paid off before anything else is asked. The first
+    time, when a page opens, everything is asked once.
     """
 
     def __init__(self) -> None:
         self._owed = 0
-        self._due: deque[Live] = deque()
         self._begun = False
+        self._line: deque[Asked] = deque()
+
+    def add(self, asked: "Asked") -> None:
+        """Ask this, too."""
+        self._line.append(asked)
+
+    def next(self) -> "list[Asked]":
+        """Return who is asked now."""
+        if not self._begun:
+            self._begun = True
+            return [*self._line]
+        self._owed = max(0, self._owed - CALLS)
+        taken: list[Asked] = []
+        for each in [*self._line]:
+            fits = self._owed + each.cost <= CALLS or each.cost == 0
+            if each.wanted and (fits or not (taken or self._owed)):
+                taken.append(each)
+                self._owed += each.cost
+        for each in taken:  # whoever was asked goes to the end of the line
+            self._line.remove(each)
+            self._line.append(each)
+        return taken
+
+
+class Asked(Protocol):
+    """A question of a page's. ``cost`` is how many calls to AWS it takes."""
+
+    cost: int
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is time to ask it."""
+
+    async def refresh(self) -> None:
+        """Ask it."""
+
+
+class Pace:
+    """Asks what one open page shows, every two seconds."""
+
+    def __init__(self) -> None:
+        self._turns = Turns()
         self.timer = ui.timer(REFRESH, self._tick)
 
     @classmethod
@@ -64,30 +106,12 @@ class Pace:
             _paces[client] = cls()
         return _paces[client]
 
-    def add(self, live: "Live") -> None:
-        """Ask for this, too."""
-        self._due.append(live)
+    def add(self, asked: Asked) -> None:
+        """Ask this, too."""
+        self._turns.add(asked)
 
     async def _tick(self) -> None:
-        if not self._begun:  # a page that opens asks for everything once
-            self._begun = True
-            await asyncio.gather(*(live.refresh() for live in [*self._due]))
-            self._owed = sum(live.cost for live in self._due)
-            return
-        self._owed = max(0, self._owed - CALLS)
-        if self._owed:
-            return
-        now = [live for live in [*self._due] if live.wanted]
-        taken: list[Live] = []
-        for live in now:
-            if taken and self._owed + live.cost > CALLS:
-                break
-            taken.append(live)
-            self._owed += live.cost
-        for live in taken:  # whoever was asked goes to the end of the line
-            self._due.remove(live)
-            self._due.append(live)
-        await asyncio.gather(*(live.refresh() for live in taken))
+        await asyncio.gather(*(each.refresh() for each in self._turns.next()))
 
 
 _paces: "WeakKeyDictionary[Client, Pace]" = WeakKeyDictionary()

@@ -15,7 +15,9 @@ _HEAD = 5
 """Newest events that are looked at at every refresh: as many calls as one may take."""
 
 _PAGE = 40
-_PAGE_EVERY = 30.0  # seconds
+_ONCE = float("inf")
+_OLDER_EVERY = 20.0
+"""Seconds until some of the older events are looked at again, a few at a time."""
 
 _NEVER = "9"
 """After every moment: a send whose row is not there yet."""
@@ -44,9 +46,8 @@ def draw(desk: Desk, t: Words, mobile: str) -> None:
     lookup = desk.reading.lookup
     with tag("div"):
         Live(desk, t, partial(lookup.of_mobile, mobile, size=_HEAD), view.show, calls=calls)
-        Live(
-            desk, t, partial(lookup.of_mobile, mobile, size=_PAGE), view.show_page, calls=calls, every=_PAGE_EVERY
-        )
+        Live(desk, t, view.older, view.show, calls=calls, every=_OLDER_EVERY)
+        Live(desk, t, partial(lookup.of_mobile, mobile, size=_PAGE), view.show_page, calls=calls, every=_ONCE)
 
 
 class _View:
@@ -58,7 +59,8 @@ class _View:
         self._facts: tuple[Fact, ...] | None = None
         self._next: str | None = None
         self._earlier_shown = False
-        self._newest: tuple[str, ...] = ()
+        self._newest = ""
+        self._cursor: str | None = None
 
     def draw(self) -> None:
         """Draw what stays."""
@@ -79,6 +81,14 @@ class _View:
     def _write_address(self) -> str:
         return f"{address(self._t, '/send')}?mobile={self._mobile}"
 
+    def older(self) -> Conversation:
+        """Ask for the next few of the older events; after the oldest that is shown, for the newest again."""
+        found: Conversation = self._desk.reading.lookup.of_mobile(self._mobile, size=_HEAD, page=self._cursor)
+        oldest = min((event.at or _NEVER for event in found.events), default="")
+        shown = min((event.at or _NEVER for event in [*self._known.values()]), default="")
+        self._cursor = found.next if oldest > shown else None
+        return found
+
     def show(self, found: Conversation) -> None:
         """Show newer events and newer states of those that are known."""
         self._known |= {key_of(event): event for event in found.events}
@@ -86,8 +96,9 @@ class _View:
         self._events.update(
             (key, self._known[key]) for key in sorted(self._known, key=lambda key: self._known[key].at or _NEVER)
         )
-        if found.events and key_of(found.events[0]) != self._newest:
-            self._newest = key_of(found.events[0])
+        newest = max((event.at or "" for event in found.events), default="")
+        if newest > self._newest:
+            self._newest = newest
             scroll_to_end(self._talk)
         if found.facts != self._facts:
             self._facts = found.facts
