@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _START = 60.0  # seconds: moto takes its time to be imported
 _END = 20.0
 
+_ELSEWHERE = ("--host-resolver-rules=MAP evil.example 127.0.0.1",)
+"""A name that somebody else has made to lead here."""
+
 
 class RunningConsole:
     """A console that is up. ``control`` steers its simulated platform."""
@@ -112,7 +115,7 @@ def chromium() -> Iterator["Browser"]:
     if found.returncode != 0:
         pytest.skip("there is no Chromium on this system")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found.stdout.strip(), args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=found.stdout.strip(), args=["--no-sandbox", *_ELSEWHERE])
         yield browser
         browser.close()
 
@@ -122,11 +125,15 @@ def visitor(chromium: "Browser", console: RunningConsole) -> Iterator["BrowserCo
     """A browser that has used a link; everything that it asks for is written down in ``asked``."""
     context = chromium.new_context(viewport={"width": 1200, "height": 900})
     context.set_default_timeout(15_000)
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
     page.goto(console.link())
     page.close()
     yield context
     context.close()
+    own = (console.base, "data:", "blob:", "ws" + console.base.removeprefix("http"))
+    assert [url for url in asked if not url.startswith(own)] == []
 
 
 @pytest.fixture
