@@ -9,8 +9,9 @@ into a wall that one request would have found.
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ from kuaixintong.core import beijing, gate
 from kuaixintong.core.beijing import TICKS_PER_SECOND
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.errors import KuaixintongError
+from kuaixintong.core.daily import Wish
+from kuaixintong.core.errors import KuaixintongError, StoreUnavailable
 from kuaixintong.core.gate import Account, Closed, Permission, Probe, TooDear
+from kuaixintong.core.rails import Charge
 from kuaixintong.slots import Held, NoSlot, Slot, Slots
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.secrets import CachedSecret
@@ -59,7 +62,7 @@ class Ticket:
 
     ``alone``: the process's other threads wait for what becomes of it; ``probing``: so do all workers;
     ``of_balance``: so do the parts that are too dear. ``name`` is under which the right to either was won.
-    ``cost`` is in messages.
+    ``cost`` is in messages; ``charged`` what the part then has of a day's limit, ``reserved`` what of it is new.
     """
 
     credentials: PlatformCredentials
@@ -71,6 +74,8 @@ class Ticket:
     of_balance: bool
     name: str
     cost: int
+    charged: Charge | None = None
+    reserved: tuple[Charge, ...] = ()
 
     @property
     def timestamp(self) -> str:
@@ -86,6 +91,31 @@ class Shown:
     accepted: bool = False
     trouble: Trouble | None = None
     proof: bool = False
+
+
+class _Purse:
+    """What a part reserves of the daily limit on its way in: each slot that it is offered is taken with it."""
+
+    def __init__(self, slots: Slots, wish: Wish) -> None:
+        self._slots = slots
+        self._slot: Slot | None = None
+        self.wish = wish
+        self.reserved: list[Charge] = []
+        self.cid = ""
+
+    def fill(self, cid: str, deadline: float) -> None:
+        """Take a slot, and reserve with it what is missing."""
+        self._slot, charge = self._slots.take_charged(cid, self.wish, deadline=deadline)
+        if charge:
+            has = self.wish.has.cost if self.wish.has and self.wish.has.day == charge.day else 0
+            self.wish = replace(self.wish, has=Charge(charge.day, has + charge.cost))
+            self.reserved.append(charge)
+            self.cid = cid
+
+    def pop(self) -> Slot | None:
+        """Return the slot, if it is good still."""
+        slot, self._slot = self._slot, None
+        return slot if slot and self._slots.good(slot) else None
 
 
 class Admission:
@@ -121,18 +151,42 @@ class Admission:
 
     # --- in -----------------------------------------------------------------------------------------------------
 
-    def enter(self, *, cost: int = 1, seconds: float = 0.0) -> Ticket:
+    def enter(self, *, cost: int = 1, seconds: float = 0.0, wish: Wish | None = None) -> Ticket:
         """Return a ticket, whose timestamp no other request has or will have, shortly before its slot.
 
-        ``cost`` is the part's, in messages; ``seconds`` is how long this thread may wait here. Raises
-        :class:`~kuaixintong.slots.Held`, and what the stores and the secret raise.
+        ``cost`` is the part's, in messages; ``seconds`` is how long this thread may wait here; ``wish`` is there
+        if a daily limit holds for the part. Raises :class:`~kuaixintong.slots.Held`, and what the stores and the
+        secret raise.
         """
         deadline = self._monotonic() + seconds
+        if wish is None:
+            return self._entered(cost, deadline, None)
+        purse = _Purse(self._slots, wish)
+        try:
+            ticket = self._entered(cost, deadline, purse)
+        except BaseException:
+            self._give_back(purse.cid, purse.reserved)
+            raise
+        self._give_back(purse.cid, purse.reserved[:-1])  # of a day that has ended meanwhile
+        return replace(ticket, charged=purse.wish.has, reserved=tuple(purse.reserved[-1:]))
+
+    def give_back(self, charge: Charge | None) -> None:
+        """Give back what a part has reserved of a day's limit of which provably nothing was accepted."""
+        if charge and charge.cost:
+            self._give_back(self._secret.get().cid, [charge])
+
+    def _give_back(self, cid: str, charges: Sequence[Charge]) -> None:
+        """Give back. What cannot be given back now stays reserved: that day ends below its limit."""
+        for charge in charges:
+            with suppress(StoreUnavailable):
+                self._accounts.give_back(cid, charge, name=uuid.uuid4().hex)
+
+    def _entered(self, cost: int, deadline: float, purse: _Purse | None) -> Ticket:
         while True:
             with self._turn:
                 self._waiting += 1
                 try:
-                    ticket = self._enter(cost, deadline)
+                    ticket = self._enter(cost, deadline, purse)
                 finally:
                     self._waiting -= 1
             if self._slots.too_late(ticket.slot, deadline):
@@ -158,24 +212,26 @@ class Admission:
                     self._waiting -= 1
             if self._slots.too_late(slot, deadline):
                 return False
+            if ticket.charged and ticket.charged.day != beijing.day(beijing.moment(slot.tick)):
+                return False
         return True
 
-    def _enter(self, cost: int, deadline: float) -> Ticket:
+    def _enter(self, cost: int, deadline: float, purse: _Purse | None) -> Ticket:
         taken = False
         while True:  # whoever has waited, for whatever it was, decides anew on what is known then
             self._wait_for_the_lone_request(deadline)
             credentials = self._secret.get()
             known = self._slots.known(credentials.cid)
             if known is None:
-                self._renew(credentials, cost, deadline)
+                self._renew(credentials, cost, deadline, purse)
                 continue
             permission = self._permission(known, credentials, cost)
             if isinstance(permission, Closed | TooDear):
                 self._hold(credentials.cid, permission, deadline)
                 continue
-            slot = self._slots.pop(credentials.cid)
+            slot = purse.pop() if purse else self._slots.pop(credentials.cid)
             if slot is None:
-                taken = self._take_slots(credentials.cid, deadline, again=taken) or taken
+                taken = self._take_slots(credentials.cid, deadline, again=taken, purse=purse) or taken
                 continue
             ticket = self._granted(permission, credentials, known, slot, cost)
             if ticket:
@@ -189,11 +245,16 @@ class Admission:
             taken = self._take_slots(cid, deadline, again=taken) or taken
         return slot
 
-    def _take_slots(self, cid: str, deadline: float, *, again: bool) -> bool:
+    def _take_slots(self, cid: str, deadline: float, *, again: bool, purse: _Purse | None = None) -> bool:
         """Take slots, or wait for the thread that does; return whether it was this one."""
         if again and self._monotonic() >= deadline:
             raise NoSlot(self._now() + timedelta(seconds=1), "slots are missed before they are ours")
-        return self._lead(lambda: self._slots.take(cid, max(self._waiting, 1), deadline=deadline), deadline)
+        return self._lead(self._taking(cid, deadline, purse), deadline)
+
+    def _taking(self, cid: str, deadline: float, purse: _Purse | None) -> Callable[[], object]:
+        if purse:
+            return lambda: purse.fill(cid, deadline)
+        return lambda: self._slots.take(cid, max(self._waiting, 1), deadline=deadline)
 
     def _granted(
         self, permission: Permission, credentials: PlatformCredentials, known: Account, slot: Slot, cost: int
@@ -232,14 +293,14 @@ class Admission:
         self._slots.sleep(seconds)
         self._slots.look(cid)
 
-    def _renew(self, credentials: PlatformCredentials, cost: int, deadline: float) -> None:
+    def _renew(self, credentials: PlatformCredentials, cost: int, deadline: float, purse: _Purse | None) -> None:
         """Look at the account anew: by taking slots, unless it was closed when it was looked at last."""
         cid = credentials.cid
         last = self._slots.last_known(cid)
         if last and isinstance(self._permission(last, credentials, cost), Closed | TooDear):
             self._lead(lambda: self._slots.look(cid), deadline)
         else:
-            self._lead(lambda: self._slots.take(cid, self._waiting, deadline=deadline), deadline)
+            self._lead(self._taking(cid, deadline, purse), deadline)
 
     def _permission(self, known: Account, credentials: PlatformCredentials, cost: int) -> Permission:
         return gate.admit(

@@ -33,7 +33,7 @@ from kuaixintong.core.ledger import (
 )
 from kuaixintong.core.rails import AS_ASKED
 from kuaixintong.core.references import Reference
-from kuaixintong.core.rows import Row, Rows, digest_of, taking_over
+from kuaixintong.core.rows import Row, Rows, digest_of, inherited, taking_over
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.table import Moved
@@ -260,7 +260,10 @@ class Claims:
         cancelled: datetime | None = None,
     ) -> dict[str, Standing]:
         whole = self._rows.divided(part, claimed.submit, outcome, now=now)
-        halves = [self._rows.noted(send, half, now=now, cancelled=cancelled) for half in part.halves()]
+        halves = [
+            self._rows.noted(send, half, now=now, cancelled=cancelled) | inherited(part, half, claimed.submit)
+            for half in part.halves()
+        ]
         claim, revision, noted = claimed.claim, claimed.revision, cancelled is not None
         self._parts.divide(send.send_id, part.name, whole, halves, claim=claim, revision=revision, noted=noted)
         return {half["part"]: Standing.of(half) for half in halves}

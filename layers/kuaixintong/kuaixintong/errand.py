@@ -48,7 +48,8 @@ class Progress:
     brought to, ``repeats`` the parts that were found at their end, ``pauses`` why the account was paused,
     ``attention`` why a person should look, ``too_dear`` the parts that wait for the balance, ``waiting`` those
     that wait as rows from now on, and ``left_out`` the mobiles that guard rails have left out of parts that came
-    to their end, by rail.
+    to their end, by rail. ``over_limit`` counts the parts that did not fit into the day's limit, ``daily_used`` how
+    much of that was used, in percent.
     """
 
     send_id: str
@@ -60,6 +61,8 @@ class Progress:
     too_dear: int = 0
     waiting: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    over_limit: int = 0
+    daily_used: int | None = None
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """Yield this delivery's metrics by name: ``PartsAccepted``, ``PausedBalance``, ``AttentionGaveUp``."""
@@ -72,6 +75,10 @@ class Progress:
             yield "PartsHeld", self.waiting
         if self.again:
             yield "PutOff", 1
+        if self.over_limit:
+            yield "PartsOverLimit", self.over_limit
+        if self.daily_used is not None:
+            yield "DailyLimitUsed", self.daily_used
         for kind, count in self.left_out.items():
             yield f"LeftOut{kind}", count
         for kind, counter in (("Parts", self.states), ("Paused", self.pauses), ("Attention", self.attention)):

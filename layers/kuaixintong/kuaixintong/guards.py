@@ -3,13 +3,15 @@
 What they decide is :mod:`kuaixintong.core.rails`'. A part that no rail holds for makes no call here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kuaixintong.core import caps
+from kuaixintong.core.cost import cost
+from kuaixintong.core.daily import Wish
 from kuaixintong.core.errors import StoreUnavailable
-from kuaixintong.core.rails import LOOK_LASTS, Known, LeftOut, Rails, Terms, What
+from kuaixintong.core.rails import LOOK_LASTS, Charge, Known, LeftOut, Rails, Terms, What
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.stores.mobiles import Mobiles
 
@@ -55,7 +57,8 @@ class Guards:
     def concern(self, send: Send, part: Part) -> bool:
         """Whether something is looked up or counted for a part, which its row may show to be in vain."""
         rails = self._rails
-        return bool(rails.asks(send.category, _mobiles_of(part)) or rails.capped(send.category))
+        asked = rails.asks(send.category, _mobiles_of(part))
+        return bool(asked or rails.capped(send.category) or rails.limited(send.category))
 
     def dated(self, send: Send, sent_at: datetime | None) -> Send:
         """Return a send with the moment at which it expires by a rail; ``sent_at`` is when it was enqueued."""
@@ -73,6 +76,12 @@ class Guards:
             known = replace(known, refused=refused)
         terms = Terms(rails.left_out(part.mobiles, known, allowed), rails.window(send))
         return Look(terms, known, began, What.OPT_OUT in asked)
+
+    def wish(self, send: Send, mobiles: Sized, has: Charge | None) -> Wish | None:
+        """Return what a part wants of the daily limit, if that holds for it; ``has`` is what it has already."""
+        if not self._rails.limited(send.category):
+            return None
+        return Wish(cost(mobiles, send.content), self._rails.daily_limit, has)
 
     def count(self, send: Send, part: Part, left_out: LeftOut) -> "Counted":
         """Count a send for each mobile that is left, and leave out those that it would take over a cap."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from kuaixintong.admission import OutOfBalance, Shown, Ticket
 from kuaixintong.claims import Claimed, Conflict
-from kuaixintong.core import due, ledger, schedule
+from kuaixintong.core import daily, due, ledger, schedule
 from kuaixintong.core.codes import INVALID_NUMBERS, SUCCESS, Actor, Trouble
 from kuaixintong.core.cost import cost
 from kuaixintong.core.errors import KuaixintongError, NoAnswer, TryLater
@@ -30,12 +30,12 @@ from kuaixintong.core.ledger import (
 )
 from kuaixintong.core.limits import BATCH_ITEMS
 from kuaixintong.core.messages import SendSm
-from kuaixintong.core.rails import Known, LeftOut, Terms, kinds, words_for
+from kuaixintong.core.rails import Charge, Known, LeftOut, Terms, kinds, words_for
 from kuaixintong.core.schedule import SOON
 from kuaixintong.core.sends import Part
 from kuaixintong.errand import Again, Errand, IdTaken
 from kuaixintong.guards import Look
-from kuaixintong.slots import Held
+from kuaixintong.slots import Held, OverLimit
 from kuaixintong.stores.campaigns import Campaign
 
 _AROUND_A_CLAIM = timedelta(seconds=1)
@@ -56,6 +56,7 @@ class PartRequest:
         self._desk = errand.desk
         self._send = errand.send
         self._part = part
+        self._charged: Charge | None = None
         self._ahead = False
         """Whether who is sent to has been written down ahead of the claim, and the row does not say so yet."""
 
@@ -87,17 +88,45 @@ class PartRequest:
         look = self._announce_ahead() or self._look()
         if not isinstance(look, Look):
             return look
-        remaining = look.terms.left_out.remaining(self._part.mobiles)
         try:
-            ticket = self._desk.admission.enter(
-                cost=cost(remaining, self._send.content), seconds=self._errand.patience(spare)
-            )
+            ticket = self._enter(look, spare)
         except Held as held:
-            return self._wait(held)
+            return self._over_limit(held, look) if isinstance(held, OverLimit) else self._wait(held)
         if self._errand.spare() < 0:  # entering can take as long as another thread's probe
             self._desk.admission.leave(ticket, Shown())
+            self._give_back(ticket)
             return Again(SOON, "out of time")
         return self._ask(ticket, look)
+
+    def _enter(self, look: Look, spare: float) -> Ticket:
+        """Ask for a slot, and reserve with it what the part costs of the day's limit. Raises :class:`Held`."""
+        remaining = look.terms.left_out.remaining(self._part.mobiles)
+        wish = self._desk.guards.wish(self._send, remaining, self._charged)
+        ticket = self._desk.admission.enter(
+            cost=cost(remaining, self._send.content), seconds=self._errand.patience(spare), wish=wish
+        )
+        if wish:
+            used = daily.used(ticket.slot.seen, wish.limit)
+            self._errand.progress.daily_used = max(used, self._errand.progress.daily_used or 0)
+        return ticket
+
+    # --- the daily limit ----------------------------------------------------------------------------------------
+
+    def _over_limit(self, over: OverLimit, look: Look) -> State | Again:
+        """Let a part wait for the next day, or end it if no day is long enough for it."""
+        progress = self._errand.progress
+        progress.over_limit += 1
+        progress.daily_used = 100
+        if look.repeats:  # it is to be the same request, and may have been accepted: it waits as the message
+            again = self._errand.in_time(schedule.LONGEST_BACKOFF, str(over))
+            return replace(again, all_parts=False)
+        if over.never:
+            return self._not_ours(self._claim(Bid(_new_claim(), nobody=str(over)), self._errand.now()))
+        return self._wait_until(WaitUntil(over.until, str(over)))
+
+    def _give_back(self, ticket: Ticket) -> None:
+        for charge in ticket.reserved:
+            self._desk.admission.give_back(charge)
 
     # --- guard rails --------------------------------------------------------------------------------------------
 
@@ -115,6 +144,7 @@ class PartRequest:
             errand.seen |= self._desk.claims.known(send.send_id)
         seen = errand.seen.get(part.name)
         if seen and seen.fingerprint == send.fingerprint:
+            self._charged = seen.charged or self._charged
             if seen.state.final:
                 return self._finished(seen.state)
             if ledger.must_repeat(seen):
@@ -151,6 +181,7 @@ class PartRequest:
         if rule.state not in (State.REJECTED, State.CANCELLED) or outcome.others_unanswered:
             return
         guards.give_back(self._send, left_out.remaining(self._part.mobiles))
+        self._desk.admission.give_back(claimed.submit.charged)
         if outcome.answer and outcome.answer.state_code == INVALID_NUMBERS:
             noted = guards.note_refused(self._part, left_out)
             self._errand.refused.setdefault(self._part.name.partition(".")[0], {}).update(noted)
@@ -265,13 +296,17 @@ class PartRequest:
         """Count the send for its mobiles, and take the part; or return what becomes of it instead."""
         look, counted = self._counted(look)
         if not look.terms.left_out.remaining(self._part.mobiles):
+            self._give_back(ticket)
             return self._end_without_anybody(look.terms.left_out)
         campaign = self._errand.campaign()
         claimed = self._claim(self._bid(ticket, look.terms, campaign), self._errand.now())
         if not isinstance(claimed, Claimed):
             self._desk.guards.give_back(self._send, counted)
+            self._give_back(ticket)
             return self._not_ours(claimed)
         self._ahead = False
+        self._charged = claimed.submit.charged
+        self._desk.admission.give_back(claimed.submit.excess)
         return self._overdue(claimed) or self._announced(claimed, campaign)
 
     def _kept_from(self, claimed: Claimed, ticket: Ticket, look: Look) -> State | Again | None:
@@ -294,6 +329,8 @@ class PartRequest:
             outbound=self._ahead,
             cancelled=campaign.cancelled if campaign else None,
             terms=terms,
+            charged=ticket.charged,
+            knew=self._charged,
         )
 
     def _announced(self, claimed: Claimed, campaign: Campaign | None) -> Claimed:
@@ -419,6 +456,7 @@ class PartRequest:
             case Lapse(state, attention):
                 self._errand.progress.brought_to(state, attention)
                 self._errand.progress.left_out += kinds(instead.left_out)
+                self._desk.admission.give_back(instead.charged)
                 if state in (State.EXPIRED, State.CANCELLED):
                     self._desk.guards.give_back(self._send, self._part.mobiles)
                 return state

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import inf
 
-from kuaixintong.core import beijing, pace
+from kuaixintong.core import beijing, daily, pace
 from kuaixintong.core.beijing import TICKS_PER_SECOND
+from kuaixintong.core.daily import Over, Reserve, Wish
 from kuaixintong.core.errors import ClockAstray
 from kuaixintong.core.gate import Account
 from kuaixintong.core.pace import Astray, Lane, Learnt, Take, Wait
+from kuaixintong.core.rails import Charge
 from kuaixintong.stores.account import Accounts, account
 from kuaixintong.stores.table import Moved
 
@@ -45,6 +47,14 @@ class Held(Exception):
     def __init__(self, until: datetime, why: str) -> None:
         super().__init__(why)
         self.until = until
+
+
+class OverLimit(Held):
+    """This part does not fit into what the day may cost any more; ``never``: nor into what any day may."""
+
+    def __init__(self, until: datetime, why: str, *, never: bool) -> None:
+        super().__init__(until, why)
+        self.never = never
 
 
 class NoSlot(Held):
@@ -159,13 +169,25 @@ class Slots:
 
         Raises :class:`NoSlot`, :class:`ClockAstray`, and what the store raises.
         """
+        slots, _ = self._take(cid, wanted, deadline, None)
+        self._kept[cid].slots.extend(slots)
+
+    def take_charged(self, cid: str, wish: Wish, *, deadline: float) -> tuple[Slot, Charge | None]:
+        """Take one slot for a part that a daily limit holds for; return what was reserved with it, if anything.
+
+        Raises :class:`OverLimit`, and as :meth:`take` does.
+        """
+        (slot,), charge = self._take(cid, 1, deadline, wish)
+        return slot, charge
+
+    def _take(self, cid: str, wanted: int, deadline: float, wish: Wish | None) -> tuple[list[Slot], Charge | None]:
         self._check_clock()
         seen = self.last_known(cid) or Account()
         overtaken = 0
         while overtaken < _TRIES:
             step = self.step(seen, self._now())
             now = self._now() + (self._write_takes if step > 1 else 0)
-            many = wanted if step > 1 else max(wanted, _BLOCK)
+            many = wanted if step > 1 or wish else max(wanted, _BLOCK)
             planned = pace.plan(seen.sequence, now=now, step=step, wanted=many, lane=self.lane)
             match planned:
                 case Astray(ticks):
@@ -177,13 +199,20 @@ class Slots:
                     self._wait(ticks / TICKS_PER_SECOND, deadline)
                     seen, overtaken = self._accounts.look(cid), 0
                 case Take():
+                    reserve = self._reserve(cid, wish, planned, step, now, seen) if wish else None
                     try:
-                        self._carry_out(cid, planned, step, now, seen)
+                        slots = self._carry_out(cid, planned, step, now, seen, reserve)
                     except Moved as moved:
                         seen, overtaken = account(moved.standing or {}), overtaken + 1
                     else:
-                        return
+                        return slots, Charge(reserve.day, reserve.cost) if reserve and reserve.cost else None
         raise NoSlot(self.clock() + timedelta(seconds=1), "other workers take all slots")
+
+    def good(self, slot: Slot) -> bool:
+        """Whether a slot is still to come, or is a timestamp of the last second."""
+        if slot.timed:
+            return self._now() - slot.tick <= pace.MISSED
+        return self.monotonic() - slot.taken_at <= _KNOWN_FOR
 
     def too_late(self, slot: Slot, deadline: float) -> bool:
         """Whether a slot, which urgent workers take far ahead, comes after ``deadline`` (monotonic).
@@ -239,13 +268,28 @@ class Slots:
         if current is None:
             kept.slots.clear()  # timestamps of before there was a pace are no slots
 
-    def _carry_out(self, cid: str, take: Take, step: int, now: int, seen: Account) -> None:
+    def _reserve(self, cid: str, wish: Wish, take: Take, step: int, now: int, seen: Account) -> Reserve:
+        """Return what is reserved with a slot. Raises :class:`OverLimit`, if that is so by the table as it is now."""
+        tick = now if take.behind or seen.sequence is None else seen.sequence + step
+        planned = daily.plan(wish, seen, tick=tick)
+        if isinstance(planned, Over):
+            planned = daily.plan(wish, self._accounts.look(cid), tick=tick)
+        if isinstance(planned, Over):
+            never = wish.cost > wish.limit
+            why = "" if never else " until the day has ended"
+            words = f"Its cost, {wish.cost}, is more than DailyLimit ({wish.limit} messages a day) lets out{why}."
+            raise OverLimit(planned.until, words, never=never)
+        return planned
+
+    def _carry_out(
+        self, cid: str, take: Take, step: int, now: int, seen: Account, reserve: Reserve | None
+    ) -> list[Slot]:
         last = now + (pace.AHEAD[self.lane] if step > 1 else pace.ASTRAY)
         began = self._now()
-        ticks, seen = self._accounts.take(cid, take, step=step, now=now, last=last, seen=seen)
+        ticks, seen = self._accounts.take(cid, take, step=step, now=now, last=last, seen=seen, reserve=reserve)
         self._write_takes = min(max(self._now() - began, 0), _LONGEST_LEAD)
         kept = self._keep(cid, seen)
-        kept.slots.extend(Slot(tick, seen, step > 1, kept.at) for tick in ticks)
+        return [Slot(tick, seen, step > 1, kept.at) for tick in ticks]
 
     def _wait(self, seconds: float, deadline: float) -> None:
         if self.monotonic() + seconds > deadline:

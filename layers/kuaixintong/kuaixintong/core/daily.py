@@ -2,10 +2,10 @@
 
 A part's cost is reserved by the very write that takes its slot, so it costs no write of its own. The day is the
 slot's. The account's sequence only rises, so the day does, too: it cannot start anew twice, whatever the clocks
-around midnight say. What a worker dies with between that write and its claim stays reserved: a day may end a little
-short of the limit, and never above it.
+around midnight say. What a worker dies with between that write and its claim stays reserved: a day may end a
+little short of the limit, and never above it.
 
-Pure: the account as it was seen comes in, and what is to be written with the slot, and on which condition, comes out.
+Pure: the account as it was seen comes in; what is to be written with the slot, and on which condition, comes out.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,8 @@ class Wish:
 class Reserve:
     """Reserve ``cost`` on ``day``, whose ticks are ``begins`` up to ``ends``, which is the next day's first.
 
-    ``first``: it is the day's first, and starts the count anew. Else it fits while the day has cost up to ``most``.
+    ``first``: it is the day's first, and starts the count anew. Else it fits while the day's cost is
+    no more than ``most``.
     """
 
     day: str

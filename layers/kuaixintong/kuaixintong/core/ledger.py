@@ -15,7 +15,7 @@ Nothing here knows DynamoDB, HTTP or the clock. The life of a row::
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any, Self
@@ -212,6 +212,7 @@ class Lapse:
     cancelled: datetime | None = None
     left_out: LeftOut = NOBODY
     expired: datetime | None = None
+    charged: Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +223,8 @@ class Bid:
     ``at_time_to_come`` whether ``atTime`` still lies ahead of our clock. ``outbound`` tells that the worker has
     written to Outbound who is sent to. ``cancelled`` is when the part's campaign was cancelled, and ``wait`` what
     the part has to wait for as a row, enqueued again in ``lane``. ``terms`` is what the rails make of a request
-    with a fresh timestamp, ``nobody`` why it would have no mobiles, and ``charged`` what of a day's limit has been
-    reserved for it.
+    with a fresh timestamp, ``nobody`` why it is not to be made at all, and ``charged`` what of a day's limit has been
+    reserved for it, what its row ``knew`` of included.
     """
 
     claim: str
@@ -237,6 +238,7 @@ class Bid:
     terms: Terms = AS_ASKED
     nobody: str = ""
     charged: Charge | None = None
+    knew: Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,8 @@ class Submit:
     """Ask the platform with ``timestamp``, which ``uses`` requests will then have carried, the first ``asked_at``.
 
     ``with_at_time`` says whether it carries ``atTime``, and ``terms`` what the rails make of it: all requests with
-    one timestamp are the same request. It goes out before ``expires`` or not at all.
+    one timestamp are the same request. It goes out before ``expires`` or not at all. ``charged`` is what it has of a
+    day's limit, and ``excess`` what another delivery had reserved for the same.
     """
 
     timestamp: str
@@ -256,6 +259,7 @@ class Submit:
     terms: Terms = AS_ASKED
     expires: datetime | None = None
     charged: Charge | None = None
+    excess: Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,11 +287,11 @@ def next_step(
     if row and row.valid_until:  # noted when it was enqueued first; a redrive enqueues it anew
         expires = row.valid_until
     if settled := _nothing_to_ask(row, bid, now, expires):
-        return settled
+        return _with_its_charge(settled, row) if isinstance(settled, Lapse) else settled
     if row and row.timestamp and must_repeat(row):
         return _repeated(row, row.timestamp, bid, now=now, expires=expires, repeat_within=repeat_within)
     if bid.nobody:
-        return Lapse(State.REJECTED, None, bid.nobody, left_out=bid.terms.left_out)
+        return _with_its_charge(Lapse(State.REJECTED, None, bid.nobody, left_out=bid.terms.left_out), row)
     return Submit(
         bid.fresh,
         uses=1,
@@ -298,7 +302,14 @@ def next_step(
         terms=bid.terms,
         expires=expires,
         charged=bid.charged or (row.charged if row else None),
+        excess=_excess(row, bid),
     )
+
+
+def _with_its_charge(end: Lapse, row: Standing | None) -> Lapse:
+    """Tell with a part's end what it has of a day's limit, if provably nothing was accepted."""
+    in_doubt = end.state is State.UNCONFIRMED
+    return replace(end, charged=row.charged) if row and row.charged and not in_doubt else end
 
 
 def _repeated(
@@ -307,7 +318,7 @@ def _repeated(
     """Return what may be done with a part that has to be asked for with ``timestamp`` again."""
     if doubt := _changed(row, bid) or _too_old(row.asked_at, now, repeat_within):
         return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt, left_out=row.terms.left_out)
-    if bid.nobody:  # a look that did not know of this request, which is repeated with whom it went to
+    if bid.nobody or bid.wait:  # decided by who did not know of this request, which is repeated as it was
         return Busy(now)
     return Submit(
         timestamp,
@@ -319,7 +330,15 @@ def _repeated(
         terms=row.terms,
         expires=expires,
         charged=bid.charged or row.charged,
+        excess=_excess(row, bid),
     )
+
+
+def _excess(row: Standing | None, bid: Bid) -> Charge | None:
+    """Return what a row has of the day's limit already that the bid did not know of: a part is charged once."""
+    if row is None or row.charged is None or bid.charged is None or row.charged == bid.knew:
+        return None
+    return row.charged if row.charged.day == bid.charged.day else None
 
 
 def _nothing_to_ask(

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from kuaixintong.core import beijing
 from kuaixintong.core.caps import Caps
-from kuaixintong.core.sends import Category, InvalidMobile, Send
+from kuaixintong.core.sends import Category, InvalidMobile, Part, Send
 
 OPTED_OUT = "opted out"
 NOT_ALLOWED = "not in AllowList"
@@ -136,6 +136,13 @@ class Charge:
 
     day: str
     cost: int
+
+    def share(self, part: Part, half: Part, left_out: LeftOut) -> Self | None:
+        """Return what a half inherits: as the mobiles that are sent to are shared out."""
+        out = left_out.all_positions
+        first = half.start - part.start
+        here = sum(position not in out for position in range(first, first + len(half.mobiles)))
+        return type(self)(self.day, self.cost * here // max(len(part.mobiles) - len(out), 1)) if here else None
 
 
 _KINDS = {OPTED_OUT: "OptedOut", NOT_ALLOWED: "NotAllowed", "310": "Invalid", "over": "Capped"}

@@ -416,6 +416,12 @@ def taking_over(row: Row, standing: Standing) -> Row:
     return taken | _told_of(stillborn(standing.cancelled), beijing.from_iso(row["updated_at"]))
 
 
+def inherited(part: Part, half: Part, submit: Submit) -> Row:
+    """Return what a half has of a day's limit from the part that a 310 has divided."""
+    share = submit.charged and submit.charged.share(part, half, submit.terms.left_out)
+    return {"charged_day": share.day, "charged_cost": share.cost} if share else {}
+
+
 def stillborn(cancelled: datetime) -> Row:
     """Return what a row says that was cancelled before it came to be."""
     words = stopped(0, cancelled).words

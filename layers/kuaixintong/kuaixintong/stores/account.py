@@ -6,6 +6,8 @@ somebody else's, the write carries a name, and knows itself by it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,10 @@ from kuaixintong.core.codes import Trouble
 from kuaixintong.core.daily import Reserve
 from kuaixintong.core.gate import Account, Dear
 from kuaixintong.core.pace import Learnt, Take
+from kuaixintong.core.rails import Charge
 from kuaixintong.stores.aws import our_errors
 from kuaixintong.stores.dynamo import Item, from_item
-from kuaixintong.stores.table import Moved, Table
+from kuaixintong.stores.table import Moved, Table, Update
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
