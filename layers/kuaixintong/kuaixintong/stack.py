@@ -145,7 +145,7 @@ class Stack:
         tables = CancelSettings(
             sends_table=self.output("SendsTableName"), campaigns_table=self.output("CampaignsTableName")
         )
-        return cancelling.of_client(self.dynamodb, tables)
+        return cancelling.of_client(self.dynamodb, tables, retention=self._retention)
 
     @cached_property
     def confirmer(self) -> "Confirmer":

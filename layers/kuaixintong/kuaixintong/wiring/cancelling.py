@@ -1,8 +1,9 @@
 """A cancel: from the tables' names to a :class:`~kuaixintong.cancel.Canceller`."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from kuaixintong.cancel import THREADS, Canceller
+from kuaixintong.cancel import RETENTION, THREADS, Canceller
 from kuaixintong.settings import CancelSettings
 from kuaixintong.stores import aws
 from kuaixintong.stores.table import DynamoTable
@@ -17,7 +18,9 @@ def canceller(settings: CancelSettings) -> Canceller:
     return of_client(aws.dynamodb(connections=THREADS), settings)
 
 
-def of_client(client: "DynamoDBClient", settings: CancelSettings) -> Canceller:
+def of_client(
+    client: "DynamoDBClient", settings: CancelSettings, *, retention: timedelta = RETENTION
+) -> Canceller:
     """Build it on a client; this machine's clock is put right by what AWS's answers say of theirs."""
     skew = aws.Skew(now)
     skew.watch(client)
@@ -26,4 +29,5 @@ def of_client(client: "DynamoDBClient", settings: CancelSettings) -> Canceller:
         DynamoTable(client, settings.campaigns_table),
         clock=now,
         ahead=skew.seconds,
+        retention=retention,
     )
