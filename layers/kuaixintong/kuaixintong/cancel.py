@@ -25,9 +25,11 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from kuaixintong.core import ledger
+from kuaixintong.core.due import part_of
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.ledger import Lapse, Note, Standing, Stands, State
 from kuaixintong.core.rows import Rows
+from kuaixintong.core.sends import Part
 from kuaixintong.settings import CancelSettings
 from kuaixintong.stores.campaigns import Campaigns
 from kuaixintong.stores.dynamo import Item
@@ -202,9 +204,9 @@ class Canceller:
 
     def _end(self, row: Item, standing: Standing, end: Lapse, now: datetime) -> None:
         claim, noted = uuid.uuid4().hex, standing.cancelled is not None
-        change = self._rows.ended(
-            end, claim=claim, now=now, mobiles=self._mobiles(row), lent=row.get("content_lent", False)
-        )
+        part = self._part(row) if end.left_out or "positions" in row else None
+        lent = row.get("content_lent", False)
+        change = self._rows.ended(end, standing, part, claim=claim, now=now, lent=lent)
         try:
             self._parts.advance(row["send_id"], row["part"], change, seen=standing.revision, noted=noted)
         except Moved as moved:
@@ -212,13 +214,11 @@ class Canceller:
                 raise
             # else: our own write, by a try whose answer AWS's client never saw
 
-    def _mobiles(self, row: Item) -> list[str]:
-        """Return a half's mobiles, which its row does not hold before its end."""
-        if "positions" not in row:
-            return []
-        first_level = self._parts.of_part(row["send_id"], row["part"].partition(".")[0]) or {}
-        begin, end = row["positions"]
-        return list(first_level.get("divided", ()))[begin:end]
+    def _part(self, row: Item) -> Part | None:
+        """Return a part whose mobiles its row does not tell by itself at its end."""
+        first_level = self._parts.of_part(row["send_id"], row["part"].partition(".")[0])
+        whole = self._parts.of_part(row["send_id"], row["part"])
+        return part_of(whole, first_level) if whole and first_level else None
 
     def _unseen(self, send_id: str, rows: list[Item], now: datetime) -> list[Item]:
         """Write rows for what nobody has seen of a send: for all of it, or for parts that are not noted yet."""

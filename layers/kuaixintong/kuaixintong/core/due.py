@@ -82,7 +82,7 @@ def restored(row: Mapping[str, Any], first_level: Mapping[str, Any], content: st
 
     Nothing is read anew that was decided when the body came: which numbers are good, and what the fingerprint is.
     """
-    part = _part(row, first_level)
+    part = part_of(row, first_level)
     return Send(
         send_id=row["send_id"],
         mobiles=part.mobiles,
@@ -99,7 +99,8 @@ def restored(row: Mapping[str, Any], first_level: Mapping[str, Any], content: st
     )
 
 
-def _part(row: Mapping[str, Any], first_level: Mapping[str, Any]) -> Part:
+def part_of(row: Mapping[str, Any], first_level: Mapping[str, Any]) -> Part:
+    """Return a part as it was parsed, from its ``row`` and that of the part that it was cut from."""
     whole: list[str] = first_level.get("divided") or first_level.get("mobiles") or []
     begin, end = row.get("positions") or (0, len(whole))
     invalid = tuple(InvalidMobile(each["mobile"], each["reason"]) for each in row.get("invalid_mobiles") or ())

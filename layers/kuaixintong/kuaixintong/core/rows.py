@@ -142,15 +142,17 @@ class Rows:
         return {"send_id": send_id, "part": part, **_told_of(stillborn(now), now), **whole, **self._dated(now)}
 
     def ended(
-        self, end: Lapse, *, claim: str, now: datetime, mobiles: Sequence[str] = (), lent: bool = False
+        self, end: Lapse, standing: Standing, part: Part | None, *, claim: str, now: datetime, lent: bool = False
     ) -> Change:
-        """A part that a cancel ends; a half's ``mobiles`` come back, and a text that was ``lent`` goes.
+        """A part that a cancel ends; ``part`` is needed of a half, and where rails have left somebody out.
 
-        The ``claim`` is the cancel's own: whoever held the part before is told that it no longer does.
+        A text that was ``lent`` goes. The ``claim`` is the cancel's own: whoever held the part before is told that
+        it no longer does.
         """
-        values = {"state": end.state, "words": end.words, "claim": claim, "mobiles": list(mobiles) or None}
+        values = {"state": end.state, "words": end.words, "claim": claim}
+        values |= _ended(part, end.left_out) if part else {}
         values |= {"cancelled_at": beijing.iso(end.cancelled)} if end.cancelled else {}
-        gone = ("lease_until", *due.WAITING, *(LENT if lent else ()))
+        gone = ("lease_until", *due.WAITING, *standing.terms.written(), *(LENT if lent else ()))
         return self._moved(values, now, attention=end.attention, gone=gone)
 
     @staticmethod
