@@ -134,6 +134,23 @@ def test_a_part_whose_worker_died_with_a_request_is_in_doubt(world: World, line:
     assert (row["attention"], row["words"].startswith("Cancelled ")) == ("UNCONFIRMED", True)
 
 
+@pytest.mark.parametrize("body", ["whole", "half"])
+def test_whom_the_rails_had_left_out_of_a_request_in_doubt_is_listed(world: World, line: Line, body: str) -> None:
+    world.allowed = frozenset(EIGHT[1:])
+    if body == "half":
+        refuse(world, EIGHT[7])
+        line.fates.append("well")  # 310: the first half's request is the one that is never answered
+    line.fates.append("never")
+    assert world.deliver(SEND | {"mobiles": EIGHT}).again
+    world.now += LEASE
+    stopped = canceller(world).cancel("send")
+    [row] = [each for each in rows_of(world, "send") if each["state"] == "UNCONFIRMED"]
+    assert stopped.parts[row["part"]] is State.UNCONFIRMED
+    assert row["mobiles"] == (EIGHT[1:4] if body == "half" else EIGHT[1:])
+    assert [each["mobile"] for each in row["invalid_mobiles"]] == [EIGHT[0]]
+    assert "left_out" not in row
+
+
 def test_the_parts_that_a_send_has_still_to_note_are_cancelled_before_they_come(world: World, line: Line) -> None:
     # Between the first part's row and the second's.
     world.happens("SendsTable.put", cancels(world), after=True)
