@@ -10,7 +10,7 @@ import pytest
 from kuaixintong.cancel import Canceller, StoppedCampaign
 from kuaixintong.core.ledger import State
 from tests.fake_platform import Fate, Line
-from tests.sending import BODY, EIGHT, IN_AN_HOUR, MORE_THAN_ONE_PART, refuse, rows_of, states
+from tests.sending import BODY, EIGHT, IN_AN_HOUR, MORE_THAN_ONE_PART, fails, refuse, rows_of, states
 from tests.stopping import canceller
 from tests.world import LEASE, World
 
@@ -410,6 +410,25 @@ def test_a_campaigns_send_costs_one_read_more_and_others_none(world: World, line
     named = looks.count
     world.deliver(of_campaign(2)[1], message_id="m-3")
     assert looks.count - named == 1
+
+
+def test_a_held_send_names_its_campaign(world: World, line: Line) -> None:
+    world.deliver(of_campaign(1)[0] | {"atTime": IN_AN_HOUR, "hold": True})
+    row = world.table("CampaignsTable").get({"campaign": "spring"}) or {}
+    assert (row["source"], row["day"]) == ("queue", "2026-11-23")
+
+
+def test_a_table_that_fails_for_a_moment_does_not_stop_a_cancel(world: World, line: Line) -> None:
+    world.deliver(HELD)
+    table = world.table("SendsTable")
+    update, tries = table.update, iter((fails, fails))
+
+    def sometimes(*values: Any, **how: Any) -> Any:
+        next(tries, lambda: None)()
+        return update(*values, **how)
+
+    table.update = sometimes  # type: ignore[method-assign]
+    assert canceller(world).cancel("send").parts == {"1": State.CANCELLED}
 
 
 def test_a_cancel_that_is_cut_off_can_be_made_again(world: World, line: Line) -> None:

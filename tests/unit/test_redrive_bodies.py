@@ -2,7 +2,9 @@
 
 import pytest
 
+from kuaixintong.core import references
 from kuaixintong.core.pace import Lane
+from kuaixintong.core.references import Reference
 from kuaixintong.redrive import redrive_from
 from kuaixintong.stores.queue import DeadLetter, DeadLetters
 
@@ -30,3 +32,10 @@ def test_a_body_that_is_no_send_goes_back_as_it_is_and_holds_up_no_other(body: s
     letters = Paper(body, '{"id":"a"}')
     assert redrive_from(letters, wait=0).ordinary == 2
     assert letters.back == [body, '{"id":"a"}']
+
+
+def test_what_refers_to_a_row_goes_back_as_it_is() -> None:
+    body = references.written(Reference("held", "1", "0" * 32))
+    letters = Paper(body)
+    redrive_from(letters, wait=0)
+    assert letters.back == [body]

@@ -46,6 +46,7 @@ _SETTLES = 30.0
 """Seconds after a campaign's mark at which a listing shows every part that was claimed without having seen it."""
 
 _LOOK_AGAIN = 3.0
+_PAUSES = (0.1, 0.3, 1.0, 3.0)
 _TRIES = 50
 
 
@@ -175,14 +176,19 @@ class Canceller:
         Rows move while they are looked at. Each is decided on as it stands, and written on the condition that it
         still does; where it does not, all are looked at again.
         """
+        pauses = iter(_PAUSES)
         for _ in range(_TRIES):
-            rows = self._parts.to_stop(send_id)
             try:
+                rows = self._parts.to_stop(send_id)
                 if whole:
                     rows += self._unseen(send_id, rows, now)
                 return self._stopped(send_id, rows, now, at)
             except Moved:
                 continue
+            except StoreUnavailable:  # throttled, or a transaction that divides a part has its row at this moment
+                if (pause := next(pauses, None)) is None:
+                    raise
+                self._sleep(pause)
         raise StoreUnavailable(f"The rows of {send_id} keep moving.")
 
     def _stopped(self, send_id: str, rows: Iterable[Item], now: datetime, at: datetime | None) -> Stopped:

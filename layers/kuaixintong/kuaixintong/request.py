@@ -197,6 +197,8 @@ class PartRequest:
     def _stopped(self) -> State | Again | None:
         """End a part of a cancelled campaign rather than let it wait: the call that cancels may have ended."""
         campaign = self._errand.campaign()
+        if campaign is None and self._send.campaign:  # a part that waits is one that its campaign has
+            self._desk.campaigns.make_sure(self._send.campaign, now=self._errand.now())
         if campaign is None or campaign.cancelled is None:
             return None
         return self._not_ours(self._claim(Bid(_new_claim(), cancelled=campaign.cancelled), self._errand.now()))
