@@ -95,6 +95,7 @@ def restored(row: Mapping[str, Any], first_level: Mapping[str, Any], content: st
         category=Category(row.get("category") or Category.NOTICE),
         campaign=row.get("campaign"),
         hold=row.get("hold", False),
+        otp_until=beijing.from_iso(row["otp_until"]) if "otp_until" in row else None,
         excerpt=Excerpt(part, row.get("parts", 1), row["fingerprint"], lent=row.get("content_lent", False)),
     )
 
