@@ -23,8 +23,12 @@ import boto3
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local import indexes
 from local.processes import Failed
 from local.records import ROOT
+
+BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
+"""What ``sam build`` leaves, and ``sam deploy`` takes."""
 
 SAM = ROOT / ".venv" / "tools" / "sam" / "bin" / "sam"
 
@@ -282,7 +286,25 @@ def run(arguments: list[str], *, sam: Path = SAM, ask: Ask = input) -> None:
     common = ["--config-env", options.env, "--region", target.region, *overrides(values)]
     _sam(sam, "build", *common)
     unasked = ["--no-confirm-changeset"] if options.yes else []
-    _sam(sam, "deploy", "--stack-name", stack, *unasked, *common)
+    deploy = ["deploy", "--stack-name", stack, *unasked, *common]
+    for template in _on_the_way(target):
+        print("\nA table gets several new indexes: one after the other, a deploy each.\n", flush=True)
+        _sam(sam, *deploy, "--template-file", str(template))
+    _sam(sam, *deploy)
+
+
+def _on_the_way(target: Target) -> list[Path]:
+    """Write the templates that a stack needs before the one that was built; none for a new stack."""
+    if not target.status or not BUILT.exists():
+        return []
+    try:
+        session = boto3.Session(region_name=target.region)
+        clients = session.client("cloudformation"), session.client("dynamodb")
+        return indexes.write_on_the_way(BUILT, indexes.standing(*clients, target.stack))
+    except (BotoCoreError, ClientError) as error:
+        raise Failed(
+            f"AWS does not tell which indexes the tables have: {str(error).rstrip('.')}. Nothing was deployed."
+        ) from error
 
 
 def _changes(kept: Mapping[str, str], values: Mapping[str, str]) -> list[str]:

@@ -74,7 +74,9 @@ def _start_console(tell: Narrator, stack: EmulatedStack, control: str) -> str:
 def _show(tell: Narrator, stack: EmulatedStack, link: str) -> None:
     tell.step("The local stack is up; `make down` stops it. To look at it, with handsets to play with:")
     tell.detail(link)
-    tell.step("That link opens one browser, `make console` prints another. To use the stack in this shell or another:")
+    tell.step(
+        "That link opens one browser, `make console` prints another. To use the stack in this shell or another:"
+    )
     tell.detail('eval "$(make -s env)"')
     tell.step("Then enqueue a send, look at its row, and see what the platform was sent:")
     tell.detail(narrator.enqueue_command(stack.outputs, {"id": "order-1", **SPEC_SEND}))

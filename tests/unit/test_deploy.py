@@ -8,13 +8,14 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from local import deploy
+from local import deploy, indexes
 from local.processes import Failed
-from tests.template import ROOT, load
+from tests.template import ROOT, load, tables
 
 PARAMETERS = load()["Parameters"]
 
@@ -301,3 +302,132 @@ def test_samconfig_gives_build_and_deploy_one_architecture(environment: str) -> 
     assert [command for command, each in config.items() if "parameter_overrides" in each["parameters"]] == [
         "global"
     ]
+
+
+WHEN = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+# --- one index at a time ---------------------------------------------------------------------------------------
+
+LONG = load()
+"""The template in the form in which ``sam build`` leaves it: without CloudFormation's short tags."""
+
+
+def keyed(table: dict[str, Any]) -> set[str]:
+    schemas = [table["KeySchema"], *(index["KeySchema"] for index in table.get("GlobalSecondaryIndexes", ()))]
+    return {key["AttributeName"] for schema in schemas for key in schema}
+
+
+def defined(table: dict[str, Any]) -> set[str]:
+    return {each["AttributeName"] for each in table["AttributeDefinitions"]}
+
+
+def names_of(template: dict[str, Any], table: str) -> list[str]:
+    indexes_ = template["Resources"][table]["Properties"].get("GlobalSecondaryIndexes", ())
+    return [index["IndexName"] for index in indexes_]
+
+
+def test_a_stack_that_lacks_several_indexes_gets_them_one_by_one() -> None:
+    here = names_of(LONG, "SendsTable")
+    first, rest = {"by-token", "by-attention"}, [name for name in here if name not in ("by-token", "by-attention")]
+    assert len(rest) > 1, "this version has more indexes than 0.1.0"
+    steps = list(indexes.on_the_way(LONG, {"SendsTable": first, "InboundTable": {"by-day"}}))
+    assert [set(names_of(each, "SendsTable")) - first for each in steps] == [
+        {*rest[:count]} for count in range(1, len(rest))
+    ]
+    for template in (*steps, LONG):
+        for name in ("SendsTable", "InboundTable"):
+            table = template["Resources"][name]["Properties"]
+            assert defined(table) == keyed(table)
+    for each in steps:
+        others = {name: part for name, part in each["Resources"].items() if name != "SendsTable"}
+        assert others == {name: part for name, part in LONG["Resources"].items() if name != "SendsTable"}
+
+
+@pytest.mark.parametrize("lacks", [0, 1])
+def test_a_stack_that_lacks_one_index_or_none_is_deployed_at_once(lacks: int) -> None:
+    there = {"SendsTable": set(names_of(LONG, "SendsTable")[lacks:]), "Gone": {"by-day"}}
+    assert list(indexes.on_the_way(LONG, there)) == []
+    assert list(indexes.on_the_way(LONG, {})) == []
+
+
+def test_a_table_loses_its_attributes_of_no_key_with_its_last_index() -> None:
+    table: dict[str, Any] = {
+        "KeySchema": [{"AttributeName": "id"}],
+        "AttributeDefinitions": [{"AttributeName": name} for name in ("id", "a", "b")],
+        "GlobalSecondaryIndexes": [
+            {"IndexName": name, "KeySchema": [{"AttributeName": name}]} for name in ("a", "b")
+        ],
+    }
+    (way,) = indexes.on_the_way({"Resources": {"T": {"Properties": table}}}, {"T": set()})
+    assert names_of(way, "T") == ["a"]
+    assert defined(way["Resources"]["T"]["Properties"]) == {"id", "a"}
+    assert names_of({"Resources": {"T": {"Properties": table}}}, "T") == ["a", "b"]
+
+
+@mock_aws
+def test_the_indexes_that_there_are_come_from_the_tables_themselves() -> None:
+    cloudformation, dynamodb = boto3.client("cloudformation"), boto3.client("dynamodb")
+    dynamodb.create_table(TableName="sends-1", **tables()["SendsTable"])
+    dynamodb.create_table(TableName="outbound-1", **tables()["OutboundTable"])
+    resources = [
+        ("SendsTable", "AWS::DynamoDB::Table", "sends-1", "UPDATE_COMPLETE"),
+        ("OutboundTable", "AWS::DynamoDB::Table", "outbound-1", "CREATE_COMPLETE"),
+        ("OldTable", "AWS::DynamoDB::Table", "old-1", "DELETE_COMPLETE"),
+        ("SendQueue", "AWS::SQS::Queue", "https://queue.example", "CREATE_COMPLETE"),
+    ]
+    named = ("LogicalResourceId", "ResourceType", "PhysicalResourceId", "ResourceStatus")
+    told = [dict(zip(named, each, strict=True)) | {"LastUpdatedTimestamp": WHEN} for each in resources]
+    with Stubber(cloudformation) as stub:
+        stub.add_response("list_stack_resources", {"StackResourceSummaries": told}, {"StackName": "s"})
+        assert indexes.standing(cloudformation, dynamodb, "s") == {
+            "SendsTable": set(names_of(LONG, "SendsTable")),
+            "OutboundTable": set(),
+        }
+
+
+def test_steps_are_deployed_before_the_whole_with_the_same_parameters(
+    sam: Sam, stacks: Stacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = tmp_path / "template.yaml"
+    built.write_text(yaml.safe_dump(LONG, allow_unicode=True), "utf-8")
+    monkeypatch.setattr(deploy, "BUILT", built)
+    monkeypatch.setattr(indexes, "standing", lambda *_: {"SendsTable": {"by-token", "by-attention", "by-day"}})
+    stacks["kuaixintong-dev"] = ("UPDATE_COMPLETE", {"PlatformUrl": URL})
+    deploy.run(["--yes"], sam=sam.path)
+    build, *deploys = sam.calls
+    given = [call[call.index("--template-file") + 1] for call in deploys if "--template-file" in call]
+    assert build[0] == "build"
+    assert len(given) == len(deploys) - 1 == len(names_of(LONG, "SendsTable")) - 4
+    assert [yaml.safe_load(Path(path).read_text("utf-8"))["Resources"].keys() for path in given] == [
+        LONG["Resources"].keys() for _ in given
+    ]
+    assert "--template-file" not in deploys[-1]
+    assert all(parameters == sam.parameters()[0] for parameters in sam.parameters())
+
+
+def test_a_new_stack_gets_all_indexes_at_once(
+    sam: Sam, stacks: Stacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = tmp_path / "template.yaml"
+    built.write_text(yaml.safe_dump(LONG, allow_unicode=True), "utf-8")
+    monkeypatch.setattr(deploy, "BUILT", built)
+    deploy.run(["--yes", f"PlatformUrl={URL}"], sam=sam.path)
+    assert [call[0] for call in sam.calls] == ["build", "deploy"]
+
+
+def test_tables_that_may_not_be_looked_at_are_told_and_nothing_is_deployed(
+    sam: Sam, stacks: Stacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "template.yaml").write_text("{}", "utf-8")
+    monkeypatch.setattr(deploy, "BUILT", tmp_path / "template.yaml")
+    refused: Any = {"Error": {"Code": "AccessDeniedException", "Message": "No."}}
+
+    def refuse(*_: object) -> dict[str, set[str]]:
+        raise ClientError(refused, "DescribeTable")
+
+    monkeypatch.setattr(indexes, "standing", refuse)
+    stacks["kuaixintong-dev"] = ("UPDATE_COMPLETE", {"PlatformUrl": URL})
+    with pytest.raises(Failed, match="which indexes the tables have"):
+        deploy.run(["--yes"], sam=sam.path)
+    assert [call[0] for call in sam.calls] == ["build"]
