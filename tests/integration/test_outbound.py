@@ -156,11 +156,12 @@ def test_a_large_part_that_is_held_back_remembers_its_rows(world: World, fate: A
     if fate == "lost":
         world.happens("secret.get_secret_value", fails)
         world.sender = world.new_sender()
-    written = world.happens(OUTBOUND, lambda _: None)
+    written, noted = (world.happens(call, lambda _: None) for call in (OUTBOUND, "SendsTable.put"))
     for receive_count in range(1, 5):
         assert world.deliver(LARGE, receive_count=receive_count).again
     assert states(world, "order-1") == {"1": "WAITING"}
     assert written.count == 2
+    assert noted.count == 4, "once a delivery: what it has noted it knows"
     assert [row for row in world.outbound() if row[1] == "order-1"] == rows(LARGE)
 
 

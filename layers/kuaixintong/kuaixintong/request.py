@@ -255,7 +255,8 @@ class PartRequest:
         """Go back to the queue without a call, but not without a row."""
         if end := self._lapsed() or self._stopped():
             return end
-        standing = self._errand.note(self._part)
+        # what this delivery has noted need not be noted again: a failed write costs as much as the whole row
+        standing = self._errand.seen.get(self._part.name) or self._errand.note(self._part)
         if standing and standing.state.final:
             return standing.state
         now, dear = self._errand.now(), isinstance(held, OutOfBalance)
