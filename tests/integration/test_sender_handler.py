@@ -396,3 +396,4 @@ def test_wired_for_real_a_send_goes_over_http_and_its_row_and_queue_tell(
     assert (world.row(later)["state"], world.row(later)["attention"]) == ("WAITING", "GAVE_UP")
     (buried,) = sqs.receive_message(QueueUrl=dead)["Messages"]
     assert json.loads(buried["Body"])["id"] == later
+    assert {send_id for _, send_id, _ in world.outbound()} == {sample, later}
