@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from local.processes import free_port
 from local.stack import EmulatedStack
-from tests.bench import producer, receiver, sender, traffic
+from tests.bench import producer, reading, receiver, sender, traffic
 
 PARTS = ("sender", "receiver", "producer", *traffic.PARTS)
 
@@ -41,6 +41,7 @@ def main() -> None:
                 receiver.run()
             if "producer" in chosen:
                 producer.run()
+            reading.run()
             traffic.run(platform, f"http://127.0.0.1:{control}/_sim", chosen)
 
 

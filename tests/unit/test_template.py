@@ -40,7 +40,7 @@ INDEXES = {
 OUTPUTS = {
     *("PushUrl", "SendQueueUrl", "SendQueueArn", "UrgentQueueUrl", "UrgentQueueArn", "DeadLetterQueueUrl"),
     *("SendsTableName", "ReportsTableName", "InboundTableName", "AccountTableName", "QuarantineTableName"),
-    *("OutboundTableName", "CampaignsTableName"),
+    *("ReportsWithinHours", "OutboundTableName", "CampaignsTableName"),
     "MobilesTableName",
     *("ReportsStreamArn", "InboundStreamArn", "PlatformSecretArn", "PushSecretArn"),
     *("PlainPushUrl", "SourceAddress", "AlarmTopicArn", "DashboardName"),
