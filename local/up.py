@@ -23,7 +23,7 @@ def main() -> None:
         port, control_port = free_port(), free_port()
         url = f"http://127.0.0.1:{port}/webservice/http/service"
         control = f"http://127.0.0.1:{control_port}/_sim"
-        with EmulatedStack(NAME, platform_url=url, say=tell.step) as stack:
+        with EmulatedStack(NAME, platform_url=url, parameters={"Events": "true"}, say=tell.step) as stack:
             _start_platform(tell, stack, port, control_port, control)
             link = _start_console(tell, stack, control)
             _show(tell, stack, link)

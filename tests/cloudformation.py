@@ -51,6 +51,7 @@ _ARNS = {
     "AWS::ElasticLoadBalancingV2::Listener": "elasticloadbalancing:{region}:{account}:listener/app/a/0123/0123",
     "AWS::ElasticLoadBalancingV2::LoadBalancer": "elasticloadbalancing:{region}:{account}:loadbalancer/app/a/0123",
     "AWS::ElasticLoadBalancingV2::TargetGroup": "elasticloadbalancing:{region}:{account}:targetgroup/a/0123",
+    "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
     "AWS::Events::Rule": "events:{region}:{account}:rule/{name}",
     "AWS::IAM::ManagedPolicy": "iam::{account}:policy/{name}",
     "AWS::IAM::Role": "iam::{account}:role/{name}",

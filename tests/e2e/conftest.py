@@ -28,6 +28,7 @@ def shared_deployment(shared_platform: RunningSimulator) -> Iterator[Deployment]
         "ConnectTimeout": "1",
         "AnswerTimeout": "2",
         "CheckRateMinutes": "1440",
+        "Events": "true",
     }
     with EmulatedStack("test", platform_url=shared_platform.url, parameters=parameters, enforce_iam=True) as stack:
         yield Deployment(stack, shared_platform)

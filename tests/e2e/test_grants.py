@@ -22,6 +22,7 @@ from kuaixintong.core import beijing, references
 from kuaixintong.core.errors import TryLater
 from kuaixintong.core.lanes import Lane
 from kuaixintong.core.references import Reference
+from kuaixintong.stores.dynamo import to_item
 from kuaixintong.stores.table import DynamoTable
 from local.simulator.running import RunningSimulator
 from tests.e2e.deployment import Deployment, record
@@ -104,7 +105,7 @@ def a_check(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
 
 def an_acceptance_that_reports_prove(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
     """Whatever is read for it, and the write."""
-    send_id, mobile, now = uuid.uuid4().hex, "13900000007", datetime.now(UTC)
+    send_id, mobile, now = uuid.uuid4().hex, f"139{uuid.uuid4().int % 10**8:08}", datetime.now(UTC)
     asked, reported = (beijing.iso(now - timedelta(minutes=minutes)) for minutes in (60, 30))
     row = {"send_id": send_id, "part": "1", "state": "UNCONFIRMED", "mobiles": [mobile], "unanswered": 1}
     row |= {"timestamp": "202611251400000000", "asked_at": asked, "attention": "UNCONFIRMED", "updated_at": asked}
@@ -119,6 +120,23 @@ def a_send_of_a_campaign(deployment: Deployment, platform: RunningSimulator) -> 
     """Its first: whether it is there already, and its name."""
     send = {"mobiles": ["13900000007"], "content": "x", "campaign": uuid.uuid4().hex}
     return [{"Records": [record(uuid.uuid4().hex, send)]}]
+
+
+def a_reports_record(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    """Its part is looked for, and it is told."""
+    row = {"token": "9703", "outcome": "13900000005#0#1", "mobile": "13900000005", "success": True}
+    return [_streamed(row | {"result_code": "0", "received_at": "2026-11-23T12:00:00.000+08:00"})]
+
+
+def an_mos_record_that_the_bus_does_not_take(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    """It is larger than an event may be, and old."""
+    row = {"mobile": "13900000005", "message_key": "k", "content": "x" * 300_000}
+    return [_streamed(row | {"smg_recv_date": "2026-11-23 12:00:00", "received_at": "2026-11-23T12:00:00+08:00"})]
+
+
+def _streamed(row: dict[str, Any]) -> Event:
+    change = {"NewImage": to_item(row), "SequenceNumber": "1", "ApproximateCreationDateTime": 1_700_000_000}
+    return {"Records": [{"eventName": "INSERT", "dynamodb": change}]}
 
 
 SENDING: list[Scenario] = [
@@ -140,6 +158,7 @@ SCENARIOS: dict[str, list[Scenario]] = {
     ],
     "DueFunction": [a_look_at_what_is_due],
     "BalanceFunction": [a_check, an_acceptance_that_reports_prove],
+    "EventsFunction": [a_reports_record, an_mos_record_that_the_bus_does_not_take],
 }
 
 

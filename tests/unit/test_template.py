@@ -42,8 +42,9 @@ OUTPUTS = {
     *("SendsTableName", "ReportsTableName", "InboundTableName", "AccountTableName", "QuarantineTableName"),
     *("ReportsWithinHours", "OutboundTableName", "CampaignsTableName"),
     "MobilesTableName",
-    *("ReportsStreamArn", "InboundStreamArn", "PlatformSecretArn", "PushSecretArn"),
+    *("SendsStreamArn", "ReportsStreamArn", "InboundStreamArn", "PlatformSecretArn", "PushSecretArn"),
     *("PlainPushUrl", "SourceAddress", "AlarmTopicArn", "DashboardName"),
+    *("EventBusName", "EventsDeadLetterQueueUrl"),
 }
 
 ENVIRONMENT = {
@@ -60,6 +61,7 @@ ENVIRONMENT = {
         *("PUSH_SECRET_ARN", "REPORTS_TABLE", "INBOUND_TABLE", "QUARANTINE_TABLE", "RETENTION_DAYS"),
         *("MOBILES_TABLE", "OPT_OUT_WORDS", "RESUBSCRIBE_WORDS"),
     },
+    "EventsFunction": {"EVENT_BUS", "EVENTS_DEAD_LETTER_QUEUE_URL", "SENDS_TABLE"},
     "BalanceFunction": {
         *("PLATFORM_URL", "PLATFORM_SECRET_ARN", "ACCOUNT_TABLE"),
         *("CONNECT_TIMEOUT_SECONDS", "ANSWER_TIMEOUT_SECONDS"),
@@ -126,12 +128,12 @@ def test_every_table_is_on_demand_encrypted_restorable_protected_and_expires_row
     assert table["UpdateReplacePolicy"] == "Retain"
 
 
-def test_reports_and_inbound_have_a_stream_of_new_images_and_no_other_table_has_one() -> None:
+def test_sends_reports_and_inbound_have_a_stream_of_new_images_and_no_other_table_has_one() -> None:
     streams = {
         name: table["StreamSpecification"] for name, table in tables().items() if "StreamSpecification" in table
     }
     new_images = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
-    assert streams == {"ReportsTable": new_images, "InboundTable": new_images}
+    assert streams == dict.fromkeys(("SendsTable", "ReportsTable", "InboundTable"), new_images)
 
 
 # --- times that hang together ----------------------------------------------------------------------------------
