@@ -1,5 +1,6 @@
 """Whose a token is whose answer was lost: one candidate proves an acceptance, anything else proves nothing."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from kuaixintong.core.inference import (
     worth_a_look,
 )
 from kuaixintong.core.ledger import State
+from kuaixintong.core.rails import LeftOut
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 ASKED = NOW - timedelta(hours=2)
@@ -190,3 +192,46 @@ def test_a_candidate_is_what_its_row_says() -> None:
 )
 def test_a_part_heals_while_it_is_unconfirmed_and_young(changes: dict[str, Any], *, worth: bool) -> None:
     assert worth_a_look(part(A, **changes), now=NOW) is worth
+
+
+# --- from rows ---------------------------------------------------------------------------------------------------
+
+
+def row(name: str, state: State, **changes: Any) -> dict[str, Any]:
+    return {"send_id": "s", "part": name, "state": str(state), **changes}
+
+
+def asked_and_ever(*rows: dict[str, Any]) -> dict[str, tuple[Collection[str] | None, Collection[str] | None]]:
+    return {each.part: (each.asked, each.ever) for each in Candidate.family(rows)}
+
+
+def test_whoever_was_left_out_of_the_last_request_was_had_and_not_asked_for() -> None:
+    left_out = LeftOut.of({1: "opted out", 3: "opted out"})
+    under_way = row("1", State.SUBMITTING, mobiles=[A, B, C, D], left_out=left_out.written())
+    invalid = [{"reason": "opted out", "mobiles": [B, D]}, {"mobile": "12", "reason": "too short"}]
+    ended = row("1", State.UNCONFIRMED, mobiles=[A, C], left_out=left_out.written(), invalid_mobiles=invalid)
+    assert asked_and_ever(under_way) == {"1": ({A, C}, {A, B, C, D})}
+    assert asked_and_ever(ended) == {"1": ({A, C}, {A, B, C, D, "12"})}
+
+
+def test_the_mobiles_of_halves_stand_in_the_part_that_was_divided() -> None:
+    left_out = LeftOut.of({0: "opted out"})
+    found = asked_and_ever(
+        row("1", State.SPLIT, divided=[A, B, C, D]),
+        row("1.1", State.UNCONFIRMED, positions=[0, 2], mobiles=[A, B]),
+        row("1.2", State.SPLIT, positions=[2, 4]),
+        row("1.2.1", State.SUBMITTING, positions=[2, 3]),
+        row("1.2.2", State.WAITING, positions=[2, 4], left_out=left_out.written()),
+    )
+    assert found == {
+        "1": ({A, B, C, D}, {A, B, C, D}),
+        "1.1": ({A, B}, {A, B}),
+        "1.2": ({C, D}, {C, D}),
+        "1.2.1": ({C}, {C}),
+        "1.2.2": ({D}, {C, D}),
+    }
+
+
+def test_where_the_rows_do_not_tell_the_mobiles_anybody_may_be_one() -> None:
+    assert asked_and_ever(row("1.1", State.SUBMITTING, positions=[0, 2])) == {"1.1": (None, None)}
+    assert asked_and_ever(row("1", State.CANCELLED)) == {"1": (None, None)}

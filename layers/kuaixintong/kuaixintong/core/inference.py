@@ -25,9 +25,11 @@ from enum import StrEnum, auto
 from typing import Any, Self
 
 from kuaixintong.core import beijing
+from kuaixintong.core.delivery import left_out
 from kuaixintong.core.ledger import State
 from kuaixintong.core.masking import masked
 from kuaixintong.core.mobiles import normalise
+from kuaixintong.core.rails import Terms
 
 SETTLED = timedelta(minutes=15)
 """Age from which a report proves something: no worker lives as long, and no index lags as far."""
@@ -87,7 +89,8 @@ class Candidate:
     def family(cls, rows: Iterable[Mapping[str, Any]]) -> list[Self]:
         """Return a first-level part and all that it was divided into, from their rows in order.
 
-        The mobiles of a half that has not come to its end stand in the first-level part's row.
+        The mobiles of a half that has not come to its end stand in the first-level part's row. Whoever was left
+        out of the last request is no longer among the mobiles of a part at its end; before that, the row tells.
         """
         found, divided = [], None
         for row in rows:
@@ -96,8 +99,12 @@ class Candidate:
             if mobiles is None and divided is not None:
                 begin, end = row.get("positions", (0, len(divided)))
                 mobiles = divided[begin:end]
-            unusable = [each["mobile"] for each in row.get("invalid_mobiles", ())]
-            found.append(cls.of(row, asked=mobiles, ever=None if mobiles is None else [*mobiles, *unusable]))
+            asked, ever = mobiles, None
+            if mobiles is not None:
+                ever = [*mobiles, *left_out(row)]
+                if not State(row["state"]).final:
+                    asked = Terms.read(row).left_out.remaining(mobiles)
+            found.append(cls.of(row, asked=asked, ever=ever))
         return found
 
     @property
