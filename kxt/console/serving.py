@@ -57,6 +57,7 @@ def _listener(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()  # the link is told before the server runs; whoever is quick waits
     except OSError as error:
         listener.close()
         raise PortTaken(f"{HOST}:{port}: {error.strerror}.") from None

