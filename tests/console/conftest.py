@@ -97,6 +97,13 @@ def running_console(*options: str) -> Iterator[RunningConsole]:
         process.stdout.close()
 
 
+def browser_path() -> str | None:
+    """Return where a Chromium is, if there is one."""
+    look = [ROOT / "requirements" / "find-browser.sh", "look"]
+    found = subprocess.run(look, capture_output=True, text=True, check=False)
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
 @pytest.fixture(scope="session")
 def console() -> Iterator[RunningConsole]:
     """The console of the run."""
@@ -109,13 +116,11 @@ def console() -> Iterator[RunningConsole]:
 def chromium() -> Iterator["Browser"]:
     """Debian's own browser."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: make .venv/marks/browser")
-    found = subprocess.run(
-        [ROOT / "requirements" / "find-browser.sh", "look"], capture_output=True, text=True, check=False
-    )
-    if found.returncode != 0:
+    path = browser_path()
+    if path is None:
         pytest.skip("there is no Chromium on this system")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found.stdout.strip(), args=["--no-sandbox", *_ELSEWHERE])
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", *_ELSEWHERE])
         yield browser
         browser.close()
 

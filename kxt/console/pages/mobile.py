@@ -152,11 +152,11 @@ class _View:
 
 
 def _is_out(fact: Fact) -> bool:
-    return bool(fact.row.get("opted_out", True))
+    return fact.row.get("state") == "out"
 
 
 def _moment(fact: Fact) -> str | None:
-    return fact.row.get("at") or fact.row.get("updated_at")
+    return fact.row.get("changed_at") or fact.row.get("refused_on")
 
 
 def _draw_event(t: Words, event: Event) -> None:
