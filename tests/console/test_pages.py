@@ -153,7 +153,7 @@ def test_a_mobile_is_a_conversation_and_what_it_says_appears_in_time(
 def test_a_handset_receives_answers_and_is_switched_off(page: "Page", console: RunningConsole, t: Words) -> None:
     mobile = "13900000003" if t.language == "en" else "13900000004"
     page.goto(at(console, t, "/handsets"))
-    page.get_by_label(t("handsets.mobile")).fill(mobile)
+    page.get_by_label(t("handsets.mobile"), exact=True).fill(mobile)
     page.get_by_role("button", name=t("handsets.add")).click()
     handset = page.get_by_role("region", name=t("handsets.of", mobile=mobile))
     expect(handset).to_be_visible()
