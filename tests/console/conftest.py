@@ -8,8 +8,9 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,9 +37,16 @@ class RunningConsole:
         self.log: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        first = self._lines.get(timeout=_START)
+        first = self._first()
         self._link: str = first["link"]
         self.control: str = first["control"]
+
+    def _first(self) -> dict[str, Any]:
+        deadline = time.monotonic() + _START
+        while time.monotonic() < deadline and (self.process.poll() is None or not self._lines.empty()):
+            with suppress(queue.Empty):
+                return self._lines.get(timeout=0.2)
+        raise AssertionError("".join(["The console did not start.\n", *self.log[-30:]]))
 
     def _read(self) -> None:
         assert self.process.stdout
