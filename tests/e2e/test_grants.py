@@ -48,10 +48,17 @@ BY_LAMBDA_ITSELF = {
 
 def a_divided_send_that_comes_twice(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
     """The transaction that divides it, and the second delivery's look at the rows that there are."""
-    bad, good = "13900000001", "13900000002"
+    bad, good = f"139{uuid.uuid4().int % 10**8:08}", "13900000002"  # what is refused once is known from then on
     platform.change(refused_mobiles=[bad])
     name, send = uuid.uuid4().hex, {"mobiles": [bad, good], "content": "x"}
     return [{"Records": [record(name, send, receive_count=times)]} for times in (1, 2)]
+
+
+def a_code_that_is_refused(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
+    """It is counted for its mobile, and given back."""
+    platform.faults([{"op": "sendSm", "do": "code", "code": 320}])
+    send = {"mobiles": ["13900000009"], "content": "x", "category": "otp"}
+    return [{"Records": [record(uuid.uuid4().hex, send)]}]
 
 
 def a_send_that_is_put_off(deployment: Deployment, platform: RunningSimulator) -> list[Event]:
@@ -142,6 +149,7 @@ def _streamed(row: dict[str, Any]) -> Event:
 SENDING: list[Scenario] = [
     a_send_of_a_campaign,
     a_divided_send_that_comes_twice,
+    a_code_that_is_refused,
     a_send_that_is_put_off,
     a_send_that_is_given_up,
     sends_to_a_disabled_account,
@@ -154,6 +162,7 @@ SCENARIOS: dict[str, list[Scenario]] = {
     "ReceiverFunction": [
         a_push("report", '[{"token": 9701, "mobile": "13900000005", "resultCode": "0", "success": true}]'),
         a_push("mo", '[{"mobile": "13900000005", "content": "x", "smgRecvDate": "2015-01-01 12:00:00"}]'),
+        a_push("mo", '[{"mobile": "13900000005", "content": "R", "smgRecvDate": "2015-01-01 12:00:00"}]'),
         a_push("no type", f"NEW and longer than a record's first chunk {'x' * 5_000}"),
     ],
     "DueFunction": [a_look_at_what_is_due],

@@ -185,6 +185,7 @@ MADE_BY = {
     "AWS::SNS::Topic": "sns CreateTopic",
     "AWS::SNS::TopicPolicy": None,
     "AWS::SSM::Parameter": "ssm PutParameter",
+    "AWS::IAM::Policy": "iam PutRolePolicy",
     "AWS::SQS::Queue": "sqs CreateQueue",
     "AWS::SecretsManager::Secret": "secretsmanager CreateSecret",
 }
