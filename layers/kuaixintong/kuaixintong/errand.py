@@ -48,8 +48,8 @@ class Progress:
     brought to, ``repeats`` the parts that were found at their end, ``pauses`` why the account was paused,
     ``attention`` why a person should look, ``too_dear`` the parts that wait for the balance, ``waiting`` those
     that wait as rows from now on, and ``left_out`` the mobiles that guard rails have left out of parts that came
-    to their end, by rail. ``over_limit`` counts the parts that did not fit into the day's limit, ``daily_used`` how
-    much of that was used, in percent.
+    to their end, by rail. ``over_limit`` counts the parts that did not fit into the day's limit, ``daily_used``
+    tells how much of that was used, in percent.
     """
 
     send_id: str

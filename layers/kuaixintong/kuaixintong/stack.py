@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kuaixintong.cancel import Canceller
     from kuaixintong.confirm import Confirmer
     from kuaixintong.intake import Intake
+    from kuaixintong.optouts import OptOuts
     from kuaixintong.producer import Outbox
     from kuaixintong.status import Lookup
     from kuaixintong.stores.campaigns import Campaigns
@@ -180,6 +181,13 @@ class Stack:
             retention=self._retention,
         )
         return intake(settings, client=self.dynamodb)
+
+    @cached_property
+    def optouts(self) -> "OptOuts":
+        """Who has opted out of marketing."""
+        from kuaixintong.wiring.optouts import optouts_of  # noqa: PLC0415
+
+        return optouts_of(self.dynamodb, self.output("MobilesTableName"))
 
     @cached_property
     def account(self) -> "AccountView":

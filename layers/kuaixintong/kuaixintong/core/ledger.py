@@ -223,8 +223,8 @@ class Bid:
     ``at_time_to_come`` whether ``atTime`` still lies ahead of our clock. ``outbound`` tells that the worker has
     written to Outbound who is sent to. ``cancelled`` is when the part's campaign was cancelled, and ``wait`` what
     the part has to wait for as a row, enqueued again in ``lane``. ``terms`` is what the rails make of a request
-    with a fresh timestamp, ``nobody`` why it is not to be made at all, and ``charged`` what of a day's limit has been
-    reserved for it, what its row ``knew`` of included.
+    with a fresh timestamp, ``nobody`` why it is not to be made at all, and ``charged`` what of a day's limit has
+    been reserved for it, what its row ``knew`` of included.
     """
 
     claim: str
@@ -246,8 +246,8 @@ class Submit:
     """Ask the platform with ``timestamp``, which ``uses`` requests will then have carried, the first ``asked_at``.
 
     ``with_at_time`` says whether it carries ``atTime``, and ``terms`` what the rails make of it: all requests with
-    one timestamp are the same request. It goes out before ``expires`` or not at all. ``charged`` is what it has of a
-    day's limit, and ``excess`` what another delivery had reserved for the same.
+    one timestamp are the same request. It goes out before ``expires`` or not at all. ``charged`` is what it has of
+    a day's limit, and ``excess`` what another delivery had reserved for the same.
     """
 
     timestamp: str

@@ -4,14 +4,18 @@
 tells whether an ``mo`` or a ``person`` said so. They never expire: whoever opted out years ago has opted out.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from kuaixintong.core.change import Change
-from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.aws import our_errors
+from kuaixintong.stores.dynamo import Item, from_item
 from kuaixintong.stores.table import Moved, Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 WHAT = "opt-out"
 OUT, IN = "out", "in"
@@ -51,3 +55,23 @@ def opted_out(row: Mapping[str, Any]) -> bool:
 
 def _key(mobile: str) -> dict[str, str]:
     return {"mobile": mobile, "what": WHAT}
+
+
+def everyone(client: "DynamoDBClient", table: str) -> Iterator[Item]:
+    """Yield all rows of the list, those who came back among them, in no order, page by page.
+
+    The whole table is read for it: who has opted out is looked up by mobile, and listed seldom.
+    """
+    start: dict[str, Any] = {}
+    while True:
+        with our_errors():
+            page = client.scan(
+                TableName=table,
+                FilterExpression="what = :what",
+                ExpressionAttributeValues={":what": {"S": WHAT}},
+                **start,
+            )
+        yield from map(from_item, page["Items"])
+        if "LastEvaluatedKey" not in page:
+            return
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
