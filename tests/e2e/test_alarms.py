@@ -177,6 +177,8 @@ TROUBLES: dict[str, tuple[str, Trouble]] = {
 
 ELSEWHERE = {
     "StoreErrorsAlarm",  # tests/integration: no store of the emulator fails when asked to
+    "DailyLimitNearAlarm",  # tests/integration: the deployed stack has no limit
+    "DailyLimitReachedAlarm",
     "SendErrorsAlarm",  # tests/integration: it takes a fault in the program
     "PushesThrottledAlarm",  # tests/unit: it is counted from the access log, which the emulator does not write
 }

@@ -155,6 +155,8 @@ HISTORIES: dict[str, tuple[list[History], list[History]]] = {
     ),
     "UrgentSendsLateAlarm": ([[[61]], [[5, 61]]], [[[60]], [[31, 31]], [NOTHING]]),
     "PartsTooDearAlarm": ONE_IS_TOO_MANY,
+    "DailyLimitNearAlarm": ([[[80]], [[3, 99, 50]], [[100]]], [[[79]], [NOTHING]]),
+    "DailyLimitReachedAlarm": ONE_IS_TOO_MANY,
     "SendsPutOffAlarm": (
         [[[1], NOTHING, [2], [1]], [[1], [1], [1], NOTHING]],
         [[[9], [9], NOTHING, NOTHING], [NOTHING] * 4, [[0]] * 4],
@@ -191,6 +193,7 @@ HISTORIES: dict[str, tuple[list[History], list[History]]] = {
     "AccountThrottlesAlarm": ONE_IS_TOO_MANY,
     "ReportsThrottlesAlarm": ONE_IS_TOO_MANY,
     "InboundThrottlesAlarm": ONE_IS_TOO_MANY,
+    "MobilesThrottlesAlarm": ONE_IS_TOO_MANY,
     "QuarantineThrottlesAlarm": ONE_IS_TOO_MANY,
 }
 """For each alarm histories that raise it and histories that do not, with the parameters' defaults."""

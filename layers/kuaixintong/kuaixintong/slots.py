@@ -269,7 +269,7 @@ class Slots:
             kept.slots.clear()  # timestamps of before there was a pace are no slots
 
     def _reserve(self, cid: str, wish: Wish, take: Take, step: int, now: int, seen: Account) -> Reserve:
-        """Return what is reserved with a slot. Raises :class:`OverLimit`, if that is so by the table as it is now."""
+        """Return what is reserved with a slot. Raises :class:`OverLimit`, if the table as it is now says so."""
         tick = now if take.behind or seen.sequence is None else seen.sequence + step
         planned = daily.plan(wish, seen, tick=tick)
         if isinstance(planned, Over):
