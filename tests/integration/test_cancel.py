@@ -9,6 +9,7 @@ import pytest
 
 from kuaixintong.cancel import Canceller, StoppedCampaign
 from kuaixintong.core.ledger import State
+from kuaixintong.stores.campaigns import Campaigns
 from tests.fake_platform import Fate, Line
 from tests.sending import BODY, EIGHT, IN_AN_HOUR, MORE_THAN_ONE_PART, fails, refuse, rows_of, states
 from tests.stopping import canceller
@@ -400,6 +401,20 @@ def test_a_part_that_was_born_beside_the_mark_is_ended_by_the_last_listing(world
 
     one._sleep = pass_time
     assert one.cancel_campaign("spring").states == {State.UNCONFIRMED: 1}
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(19, "ACCEPTED"), (21, "CANCELLED")])
+def test_a_claim_that_took_too_long_to_be_listed_looks_at_the_mark_again(
+    world: World, line: Line, seconds: float, state: str
+) -> None:
+    def slow(_: int) -> None:
+        world.pass_time(seconds=seconds)
+        Campaigns(world.table("CampaignsTable"), timedelta(days=180)).cancel("spring", now=world.now)
+
+    world.happens("SendsTable.put", slow, after=True)
+    world.deliver(of_campaign(1)[0], seconds=60)
+    assert states(world, "c-0") == {"1": state}
+    assert len(world.accepted()) == (state == "ACCEPTED")
 
 
 def test_a_campaigns_send_costs_one_read_more_and_others_none(world: World, line: Line) -> None:

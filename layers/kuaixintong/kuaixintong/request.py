@@ -44,6 +44,9 @@ _AROUND_A_CLAIM = timedelta(seconds=1)
 _TRIES_AT_ONCE = 3
 """Requests for one part in one go: the first, and again where the secret has just changed."""
 
+_MARK_IS_SEEN = timedelta(seconds=20)
+"""A cancel lists a campaign's parts until 30 s after its mark; a claim on an older look might be in no listing."""
+
 _TURNS = 20
 """Requests for one part in one go that came too fast: each waits for its slot, at a pace that slows meanwhile."""
 
@@ -301,7 +304,7 @@ class PartRequest:
         if not look.terms.left_out.remaining(self._part.mobiles):
             self._give_back(ticket)
             return self._end_without_anybody(look.terms.left_out)
-        campaign = self._errand.campaign()
+        campaign, looked_at = self._errand.campaign(), self._errand.now()
         claimed = self._claim(self._bid(ticket, look.terms, campaign), self._errand.now())
         if not isinstance(claimed, Claimed):
             self._desk.guards.give_back(self._send, counted)
@@ -310,7 +313,16 @@ class PartRequest:
         self._ahead = False
         self._charged = claimed.submit.charged
         self._desk.admission.give_back(claimed.submit.excess)
-        return self._overdue(claimed) or self._announced(claimed, campaign)
+        late = self._errand.now() - looked_at > _MARK_IS_SEEN
+        return self._overdue(claimed) or (late and self._marked(claimed)) or self._announced(claimed, campaign)
+
+    def _marked(self, claimed: Claimed) -> State | Again | None:
+        """Look at the campaign's mark again: the claim took so long that no listing of the cancel may have it."""
+        campaign = self._errand.campaign()
+        if campaign is None or campaign.cancelled is None:
+            return None
+        again = self._put_back(claimed, "Its campaign has been cancelled.")
+        return again if isinstance(again, State) else self._stopped() or again
 
     def _kept_from(self, claimed: Claimed, ticket: Ticket, look: Look) -> State | Again | None:
         """Wait for the slot; return what becomes of the part if its request does not go out then."""
