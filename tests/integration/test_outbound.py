@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from kuaixintong.core.beijing import iso
 from kuaixintong.core.sends import NAMED_WITH_PART_ONE
 from kuaixintong.errand import QueueMessage
 from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.optouts import OptOutRows
 from kuaixintong.stores.outbound import Outbound
 from tests.fake_platform import Line
 from tests.gates import Life
@@ -93,11 +95,67 @@ def test_a_body_in_conflict_writes_none(world: World, body: dict[str, Any]) -> N
     assert world.outbound() == before == [(MOBILE, "order-1", "1")]
 
 
-def test_a_refused_body_and_one_that_came_too_late_write_none(world: World) -> None:
+def test_a_refused_body_writes_none(world: World) -> None:
     world.deliver(SMALL | {"contents": "x"})
-    world.deliver(SMALL | {"id": "order-2", "validUntil": "2026-11-23 11:00:00"})
-    world.deliver(LARGE | {"id": "order-3", "validUntil": "2026-11-23 11:00:00"})
     assert world.outbound() == []
+
+
+# --- without a request ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+def test_a_part_that_waits_for_the_account_is_found_by_mobile_and_written_down_once(
+    world: World, body: dict[str, Any]
+) -> None:
+    proven(world).fates += [250]
+    world.deliver(BODY, message_id="pauses")
+    written = world.happens(OUTBOUND, lambda _: None)
+    assert world.deliver(body).again
+    once = written.count
+    assert [row for row in world.outbound() if row[1] == "order-1"] == rows(body)
+    for receive_count in (2, 3):
+        world.sender = world.new_sender()
+        world.deliver(body, receive_count=receive_count)
+    world.pass_time(minutes=6)
+    world.deliver(body, receive_count=4)
+    assert states(world, "order-1") == {"1": "ACCEPTED"}
+    assert written.count == once
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+def test_a_part_that_waits_as_a_row_is_found_by_mobile(world: World, body: dict[str, Any]) -> None:
+    world.deliver(body | {"atTime": IN_AN_HOUR, "hold": True})
+    assert states(world, "order-1") == {"1": "WAITING"}
+    assert world.outbound() == rows(body)
+    assert world.row("order-1")["outbound"] is True
+    assert world.accepted() == []
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+def test_a_part_that_came_too_late_is_found_by_mobile(world: World, body: dict[str, Any]) -> None:
+    world.deliver(body | {"validUntil": "2026-11-23 11:00:00"})
+    assert states(world, "order-1") == {"1": "EXPIRED"}
+    assert world.outbound() == rows(body)
+
+
+def test_a_part_of_which_the_rails_left_nobody_is_found_by_mobile(world: World) -> None:
+    OptOutRows(world.table("MobilesTable")).change(MOBILE, out=True, at=iso(world.now), by="mo")
+    world.deliver(SMALL | {"mobiles": [MOBILE], "category": "marketing"})
+    assert states(world, "order-1") == {"1": "REJECTED"}
+    assert world.outbound() == [(MOBILE, "order-1", "1")]
+    assert world.accepted() == []
+
+
+def test_a_large_part_that_was_written_down_and_expires_is_not_written_down_again(world: World) -> None:
+    proven(world).fates += [250]
+    world.deliver(BODY, message_id="pauses")
+    body = LARGE | {"validUntil": IN_AN_HOUR}
+    written = world.happens(OUTBOUND, lambda _: None)
+    world.deliver(body)
+    world.pass_time(hours=2)
+    world.deliver(body, receive_count=2)
+    assert states(world, "order-1") == {"1": "EXPIRED"}
+    assert written.count == 2
 
 
 # --- cut off, and delivered again -------------------------------------------------------------------------------

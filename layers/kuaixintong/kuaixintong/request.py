@@ -23,6 +23,7 @@ from kuaixintong.core.ledger import (
     Lapse,
     Outcome,
     Rule,
+    Standing,
     State,
     Submit,
     Then,
@@ -62,6 +63,8 @@ class PartRequest:
         self._charged: Charge | None = None
         self._ahead = False
         """Whether who is sent to has been written down ahead of the claim, and the row does not say so yet."""
+        self._told = part.is_half
+        """Whether who is sent to is known to be written down. A half's mobiles are its first-level part's."""
 
     def bring(self) -> State | Again:
         """Bring the part as far as it goes now."""
@@ -224,6 +227,7 @@ class PartRequest:
         standing = self._errand.note(self._part)
         if standing and standing.state.final:
             return standing.state
+        self._announce_waiting(standing)
         if standing is None and wait.reason:
             self._desk.claims.tell(self._send, self._part, wait.reason, now=now)
         return self._back_at(wait.until)
@@ -241,7 +245,7 @@ class PartRequest:
 
         It is noted first, for that shows whether the id is taken.
         """
-        if self._ahead or self._part.is_half or len(self._part.mobiles) <= BATCH_ITEMS:
+        if self._told or len(self._part.mobiles) <= BATCH_ITEMS:
             return None
         name = self._part.name
         if name not in self._errand.seen:
@@ -249,10 +253,31 @@ class PartRequest:
         seen = self._errand.seen[name]
         if seen.state.final:
             return self._not_ours(Finished(seen.state))
-        if not seen.outbound:
+        self._announce_waiting(seen)
+        return None
+
+    def _announce_waiting(self, standing: Standing | None) -> None:
+        """Write down who a part goes to whose turn has not come: somebody may ask for the mobile long before."""
+        if not (self._told or (standing and standing.outbound)):
             self._errand.announce(self._part)
             self._ahead = True
-        return None
+        self._told = True
+
+    def _announce_parked(self) -> None:
+        """The same of a part that waits as a row; where it costs more to write it twice, the row is looked at."""
+        large = len(self._part.mobiles) > BATCH_ITEMS
+        self._announce_waiting(self._row() if large and not self._told else None)
+
+    def _announce_end(self) -> None:
+        """The same of a part that has come to its end without a request: also these are asked for by mobile."""
+        if self._told:
+            return
+        row = self._row() if len(self._part.mobiles) > BATCH_ITEMS else None
+        if not (row and row.outbound):
+            self._errand.announce(self._part)
+
+    def _row(self) -> Standing | None:
+        return self._desk.claims.known(self._send.send_id).get(self._part.name)
 
     def _wait(self, held: Held) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
@@ -262,6 +287,7 @@ class PartRequest:
         standing = self._errand.seen.get(self._part.name) or self._errand.note(self._part)
         if standing and standing.state.final:
             return standing.state
+        self._announce_waiting(standing)
         now, dear = self._errand.now(), isinstance(held, OutOfBalance)
         if dear:
             self._errand.progress.too_dear += 1
@@ -356,13 +382,13 @@ class PartRequest:
         try:
             if self._send.campaign and campaign is None:
                 self._desk.campaigns.name(self._send.campaign, now=self._errand.now())
-            if claimed.outbound or self._part.is_half:
-                return claimed
-            self._errand.announce(self._part)
+            if not (self._told or claimed.outbound):
+                self._errand.announce(self._part)
         except KuaixintongError:
             self._put_back(claimed, "Who is sent to could not be written down.")
             raise
-        return replace(claimed, outbound=True)
+        self._told = True
+        return claimed if self._part.is_half else replace(claimed, outbound=True)
 
     def _overdue(self, claimed: Claimed) -> State | Again | None:
         """End a part whose time has passed since it was looked at: a claim, or a slot, can take its own."""
@@ -474,6 +500,8 @@ class PartRequest:
                 self._desk.admission.give_back(instead.charged)
                 if state in (State.EXPIRED, State.CANCELLED):
                     self._desk.guards.give_back(self._send, self._part.mobiles)
+                if state is not State.UNCONFIRMED:
+                    self._announce_end()
                 return state
             case Busy(until):
                 delay = schedule.after_lease(until, now=self._errand.now())
@@ -482,6 +510,7 @@ class PartRequest:
                 if not due.waits_as_a_row(instead, now=self._errand.now()):
                     return self._back_at(until)
                 self._errand.progress.waiting += 1
+                self._announce_parked()
                 return State.WAITING  # as a row, which is enqueued again: the message has done its duty
             case _:
                 raise IdTaken
