@@ -100,7 +100,7 @@ def _report(environment: Mapping[str, str], sample: int) -> None:
 
 def _tokens(environment: Mapping[str, str], sample: int) -> list[str]:
     """Return the tokens that a campaign's statuses begin with."""
-    listings = Listings(aws.dynamodb(connections=1), Tables(environment["SENDS_TABLE"]))
+    listings = Listings(aws.dynamodb_for_reading(connections=1), Tables(environment["SENDS_TABLE"]))
     keys = (key for shard in campaign_shards(CAMPAIGN) for key in listings.in_order(shard, at_once=sample))
     return [key["send_id"].removeprefix("send-") for key in islice(keys, sample)]
 
@@ -141,7 +141,7 @@ def counts() -> None:
 
 def statuses(sample: int) -> None:
     """Stream statuses, and ask for the same tokens in a bare loop on as many threads, in turns."""
-    lookup, client = _look(), aws.dynamodb(connections=CONNECTIONS, validate=False)
+    lookup, client = _look(), aws.dynamodb_for_reading(connections=CONNECTIONS)
     tokens = _tokens(os.environ, sample)
     rounds = 3
 

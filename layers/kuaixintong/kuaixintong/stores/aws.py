@@ -48,6 +48,14 @@ def dynamodb(*, connections: int, attempts: int = 3, validate: bool = True) -> "
     return client
 
 
+def dynamodb_for_reading(*, connections: int) -> "DynamoDBClient":
+    """Return a DynamoDB client for those who read pages of 1 MB side by side, and have the time for it."""
+    config = _config(connections, validate=False).merge(Config(read_timeout=15))
+    client = boto3.client("dynamodb", config=config)
+    _refuse_cut_off_answers(client)
+    return client
+
+
 def secrets_manager() -> "SecretsManagerClient":
     """Return a Secrets Manager client."""
     client = boto3.client("secretsmanager", config=_config(1))

@@ -25,7 +25,7 @@ def reader(
     tables: TableNames, client: "DynamoDBClient | None" = None, *, clock: Callable[[], datetime] = now
 ) -> Lookup:
     """Build the look-up on ``client``, or with the credentials and region of the environment."""
-    client = client or aws.dynamodb(connections=CONNECTIONS, validate=False)
+    client = client or aws.dynamodb_for_reading(connections=CONNECTIONS)
     others = Tables(tables.sends, tables.outbound, tables.campaigns, tables.mobiles, tables.account)
     return Lookup(
         Parts(DynamoTable(client, tables.sends)),
