@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kuaixintong.core.answers import Answered, Conversation, Event, Reported, Sent
+from kuaixintong.core.answers import Answered, Conversation, Event, Fact, Reported, Sent
 from kuaixintong.core.errors import PageUnknown, SettingsMissing, StoreUnavailable
 from kuaixintong.status import Lookup
 from kuaixintong.stores.inbound import Inbound
@@ -153,6 +153,7 @@ def test_a_mobile_in_a_half_has_the_halfs_state_and_token(reading: Tables) -> No
     lone = found[THIRD]
     assert isinstance(lone, Sent)
     assert lone.reason == "310 号码错误"
+    assert told(reading, FIRST)[0] == ("reported", TOKEN, True, "order-1")
 
 
 def test_a_mobile_that_was_left_out_is_unsent_with_the_reason_whatever_became_of_the_part(reading: Tables) -> None:
@@ -179,6 +180,16 @@ def test_a_state_that_this_release_does_not_know_is_told_as_it_is(reading: Table
     reading.outbound()
     reading.send(state="PONDERING")
     assert told(reading) == [("sent", "order-1", "PONDERING", "pending")]
+
+
+def test_what_holds_for_a_mobile_stands_beside_every_page(reading: Tables) -> None:
+    opted_out = reading.put("MobilesTable", {"mobile": FIRST, "what": "opt-out", "since": moment(1)})
+    reading.put("MobilesTable", {"mobile": SECOND, "what": "invalid"})
+    for second in (1, 2):
+        reading.mo(f"2026-11-23 12:00:0{second}", f"{second}")
+    page = reading.lookup.of_mobile(FIRST, size=1)
+    assert page.facts == (Fact("opt-out", opted_out),)
+    assert reading.lookup.of_mobile(FIRST, size=1, page=page.next).facts == page.facts
 
 
 # --- pages ------------------------------------------------------------------------------------------------------

@@ -96,7 +96,8 @@ class Conversations:
     def _told(self, mobile: str, waiting: Waiting, tokens: dict[str, Any], found: Found) -> Event:
         (at, kind, *_), row = found
         if kind == _REPORTED:
-            return Reported(at, row["token"], row["result_code"], row["success"], tokens.get(row["token"]))
+            send_id = tokens[row["token"]] or self._listings.send_of(row["token"])
+            return Reported(at, row["token"], row["result_code"], row["success"], send_id)
         if kind == _ANSWERED:
             return Answered(at, row["content"], row["smg_recv_date"], row.get("received_at"))
         return self._send_told(mobile, waiting, row["send_id"], row["part"])

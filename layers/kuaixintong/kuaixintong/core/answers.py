@@ -148,7 +148,7 @@ class Sent:
 class Reported:
     """A report of the mobile, ``at`` when it was last received.
 
-    ``send_id`` is known if a send to this mobile has the token: one of this stack's, whose row has not expired.
+    ``send_id`` is known if a part of this stack's has the token, and its row has not expired.
     """
 
     at: str

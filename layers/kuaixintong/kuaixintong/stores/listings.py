@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.stores.aws import our_errors
 from kuaixintong.stores.dynamo import Item, from_item, to_item
-from kuaixintong.stores.parts import BY_CAMPAIGN, BY_DAY
+from kuaixintong.stores.parts import BY_CAMPAIGN, BY_DAY, BY_TOKEN
 from kuaixintong.stores.query import Sorted, items_of, pages_of, rows_of
 
 if TYPE_CHECKING:
@@ -95,6 +95,11 @@ class Listings:
             self._client, self._tables.sends, "send_id", send_id, fields=("send_id", "part", *fields),
             sort=Sorted("part", prefix=f"{within}.") if within else None,
         )  # fmt: skip
+
+    def send_of(self, token: str) -> str | None:
+        """Return which send has the part of this ``token``; ``None`` if no row says so (yet)."""
+        keys = next(rows_of(self._client, self._tables.sends, "token", token, index=BY_TOKEN), None)
+        return keys["send_id"] if keys else None
 
     # --- mobiles ------------------------------------------------------------------------------------------------
 
