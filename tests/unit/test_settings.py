@@ -145,6 +145,22 @@ def test_the_other_functions_settings_are_what_their_environments_say() -> None:
     )
 
 
+def test_a_reader_may_name_more_tables_and_how_long_reports_are_waited_for() -> None:
+    more = {f"{name}_TABLE": name.lower() for name in ("OUTBOUND", "CAMPAIGNS", "MOBILES", "ACCOUNT")}
+    assert TableNames.read(TABLES | more | {"REPORTS_WITHIN_HOURS": "1.5"}) == TableNames(
+        "sends", "reports", "inbound", "outbound", "campaigns", "mobiles", "account", timedelta(hours=1.5)
+    )
+    nothing = TableNames.read(TABLES | dict.fromkeys([*more, "REPORTS_WITHIN_HOURS"], ""))
+    assert nothing == TableNames("sends", "reports", "inbound")
+    assert nothing.reports_within == timedelta(hours=72)
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "three", "nan", "inf", "1e300"])
+def test_hours_that_are_none_are_told(hours: str) -> None:
+    with pytest.raises(SettingsMissing, match=r": REPORTS_WITHIN_HOURS must be a number of hours above zero\.$"):
+        TableNames.read(TABLES | {"REPORTS_WITHIN_HOURS": hours})
+
+
 def test_the_least_and_the_largest_numbers_are_taken() -> None:
     settings = SenderSettings.read(SENDER | {"RECEIVE_LIMIT": "1", "LEASE_SECONDS": "0.001"})
     assert (settings.receive_limit, settings.lease) == (1, 0.001)
