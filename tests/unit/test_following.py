@@ -60,12 +60,12 @@ class MadeUp:
         return [f"139{number:08}" for number in range(begin, begin + self.mobiles)]
 
 
-@pytest.mark.parametrize(("mobiles", "ahead"), [(1, 12), (500, 12), (1_000, 6), (6_000, 1), (9_000, 1)])
+@pytest.mark.parametrize(("mobiles", "ahead"), [(1, 12), (50, 12), (100, 6), (600, 1), (900, 1)])
 def test_parts_are_read_ahead_by_the_number_of_their_mobiles(
     monkeypatch: pytest.MonkeyPatch, mobiles: int, ahead: int
 ) -> None:
-    monkeypatch.setattr("kuaixintong.following._MOBILES_AHEAD", 6_000)
-    monkeypatch.setattr("tests.unit.test_following.PARTS", 150 if mobiles <= 1_000 else 40)
+    monkeypatch.setattr("kuaixintong.following._MOBILES_AHEAD", 600)  # in small
+    monkeypatch.setattr("kuaixintong.following._LEAST", 50)
     of_send, of_campaign = MadeUp(mobiles), MadeUp(mobiles)
     streamed = of_send.following.of_send("order-1", WAITING, of_send.progress)
     assert sum(1 for _ in streamed) == PARTS * mobiles

@@ -29,6 +29,10 @@ _LEAST = 500
 """What a part of few mobiles weighs: so many of them are read ahead as keep all threads busy, and no more."""
 
 
+_WHOLE = 100
+"""Reports of how many mobiles are read whole: to name the attributes that are wanted costs more than they do."""
+
+
 class Following:
     """Counts and streams. ``threads`` bounds how many questions are asked at once."""
 
@@ -84,15 +88,20 @@ class Following:
             if not tells(row):
                 return []
             row = self._with_mobiles(row)
-            token = row.get("token")
-            reports = self._reports.of_token(token, fields=_SAID) if token else ()
-            return list(statuses(row, Seen(reports), waiting))
+            return list(statuses(row, Seen(self._reports_for(row)), waiting))
 
         parts = in_order(judged, rows, threads=self._threads, ahead=_MOBILES_AHEAD, weight=_weight)
         for number, mobiles in enumerate(parts, start=1):
             yield from mobiles
             if progress:
                 progress(number)
+
+    def _reports_for(self, row: Item) -> Iterator[Item]:
+        """Yield a part's reports: where there are many, no more of each than is judged by."""
+        if "token" not in row:
+            return iter(())
+        many = len(row.get("mobiles", ())) > _WHOLE
+        return self._reports.of_token(row["token"], fields=_SAID if many else ())
 
     def _rows(self, keys: Iterable[Item]) -> Iterator[Item]:
         """Yield the rows of parts, in order, as many as are there."""
