@@ -7,17 +7,16 @@ from typing import Any
 
 import requests
 
+from kuaixintong.settings import TableNames
 from kuaixintong.status import Lookup
 from kuaixintong.stores.dynamo import Item, from_item, to_item
-from kuaixintong.stores.inbound import Inbound
-from kuaixintong.stores.parts import Parts
-from kuaixintong.stores.reports import Reports
-from kuaixintong.stores.table import DynamoTable
+from kuaixintong.wiring.reading import reader
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
 from local.simulator.settings import Settings
 from local.stack import Clients, EmulatedStack
 
+_READ = ("sends", "reports", "inbound", "outbound", "campaigns", "mobiles", "account")
 _COUNTS = "ApproximateNumberOfMessages"  # … and …NotVisible and …Delayed
 
 
@@ -38,12 +37,8 @@ class Deployment:
     @cached_property
     def lookup(self) -> Lookup:
         """The layer's read side on the deployed tables."""
-        dynamodb = self.aws.dynamodb
-        return Lookup(
-            Parts(DynamoTable(dynamodb, self.outputs["SendsTableName"])),
-            Reports(dynamodb, self.outputs["ReportsTableName"]),
-            Inbound(dynamodb, self.outputs["InboundTableName"]),
-        )
+        names: Any = {each: self.outputs[f"{each.capitalize()}TableName"] for each in _READ}
+        return reader(TableNames(**names), self.aws.dynamodb)
 
     def begin_anew(self) -> None:
         """Empty the queues, forget the account, put the secret right and the platform in its first state."""

@@ -2,6 +2,8 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
 from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from kuaixintong.core.beijing import BEIJING
+from kuaixintong.status import Delivery, Sent
 from local.narrator import SPEC_SEND
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
@@ -43,6 +47,33 @@ def test_accepted_is_not_delivered(deployment: Deployment, platform: RunningSimu
     deployment.settled(send_id)
     status = deployment.lookup.delivery_status(send_id)
     assert status.mobiles == {DELIVERED: "pending", FAILING: "pending"}
+
+
+def test_a_send_is_found_by_mobile_before_any_report_by_its_campaign_and_with_what_is_said_to_it(
+    deployment: Deployment, platform: RunningSimulator
+) -> None:
+    platform.faults([{"do": "hold"}])
+    mobile, campaign = "13700004714", "found-by-mobile"
+    first = deployment.enqueue({"mobiles": [mobile], "content": "周末有培训", "campaign": campaign})
+    deployment.settled(first)
+    lookup = deployment.lookup
+    [sent] = lookup.of_mobile(mobile).events
+    assert isinstance(sent, Sent)
+    assert (sent.send_id, sent.state, sent.delivery, sent.campaign) == (first, "ACCEPTED", "pending", campaign)
+    assert lookup.counts_of_campaign(campaign).states == {"ACCEPTED": 1}
+    assert [line.send_id for line in lookup.of_campaign(campaign).items] == [first]
+
+    said = {"token": sent.token, "mobile": mobile, "resultCode": "DELIVER", "success": True}
+    assert deployment.push(type="report", jsonData=json.dumps([said])).text == "0"
+    now = datetime.now(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    said = {"mobile": mobile, "content": "好的", "smgRecvDate": now}
+    assert deployment.push(type="mo", jsonData=json.dumps([said])).text == "0"
+    deployment.settled(deployment.enqueue({"mobiles": [mobile], "content": "改到下周"}))
+    events = lookup.of_mobile(mobile).events
+    assert sorted(type(event).__name__ for event in events) == ["Answered", "Reported", "Sent", "Sent"]
+    assert [event.at for event in events] == sorted((event.at or "" for event in events), reverse=True)
+    earlier = next(event for event in events if isinstance(event, Sent) and event.send_id == first)
+    assert earlier == replace(sent, delivery=Delivery.DELIVERED)
 
 
 def test_the_specs_own_send_has_exactly_the_specs_fields_on_the_wire(
