@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from kuaixintong.core.answers import DeliveryStatus, PartStatus
+from kuaixintong.core.delivery import Delivery, with_mobiles
 from kuaixintong.core.ledger import State
-from kuaixintong.status import Delivery, DeliveryStatus, PartStatus, judge, with_mobiles
+from kuaixintong.status import judge
 
 FIRST, SECOND, THIRD = "13700000001", "13700000002", "13700000003"
 
