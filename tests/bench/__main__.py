@@ -10,7 +10,7 @@ from local.processes import free_port
 from local.stack import EmulatedStack
 from tests.bench import producer, reading, receiver, sender, traffic
 
-PARTS = ("sender", "receiver", "producer", *traffic.PARTS)
+PARTS = ("sender", "receiver", "producer", *traffic.PARTS, "reading")
 
 
 class Emulator(EmulatedStack):
@@ -41,8 +41,9 @@ def main() -> None:
                 receiver.run()
             if "producer" in chosen:
                 producer.run()
-            reading.run()
             traffic.run(platform, f"http://127.0.0.1:{control}/_sim", chosen)
+            if "reading" in chosen:
+                reading.run()
 
 
 if __name__ == "__main__":
