@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kuaixintong import healing
 from kuaixintong.core import beijing
 from kuaixintong.core.change import Change
 from kuaixintong.core.errors import StoreUnavailable
@@ -394,3 +395,58 @@ def test_of_200_lost_answers_every_unambiguous_one_is_found_and_not_one_wrong_to
     for send_id in twins.keys() | silent:
         assert world.row(send_id)["state"] == "UNCONFIRMED"
     assert len(world.platform.messages) == len({message.token for message in world.platform.messages})
+
+
+# --- parts that are older than Outbound --------------------------------------------------------------------------
+
+
+def forget_outbound(world: World, send_id: str) -> None:
+    """Let a send be from before the table was there."""
+    rows = world.memory["OutboundTable"].rows
+    for key in [key for key, row in rows.items() if row["send_id"] == send_id]:
+        del rows[key]
+
+
+def test_a_part_from_before_the_table_is_a_rival_all_the_same(world: World, lost: Lost) -> None:
+    old = lost.send("old", A)
+    lost.give_up()
+    lost.bodies.clear()
+    forget_outbound(world, "old")
+    heal(world)
+    world.pass_time(days=1)
+    message = lost.send("new", A)
+    lost.give_up()
+    world.push(old)
+    settle(world)
+    assert heal(world) == Healed(looked_at=2)
+    del world.memory["SendsTable"].rows["old", "1"]
+    world.push(message)
+    settle(world)
+    assert heal(world).why, "nobody had it, and one part could have either"
+
+
+def test_more_old_parts_than_can_be_looked_at_leave_everything_in_doubt(
+    world: World, lost: Lost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(healing, "_OLDER", 3)
+    for number in range(4):
+        lost.send(f"old-{number}", f"138{number:08}")
+    lost.give_up()
+    heal(world)
+    lost.bodies.clear()
+    message = lost.send("new", A)
+    lost.give_up()
+    world.push(message)
+    settle(world)
+    assert heal(world).inferred == []
+    monkeypatch.setattr(healing, "_OLDER", 4)
+    assert heal(world).inferred == [("new", "1")]
+
+
+def test_when_inference_began_is_kept(world: World) -> None:
+    heal(world)
+    since = world.account(f"{CID}:inference")["since"]
+    assert since == beijing.iso(world.now)
+    world.pass_time(hours=1)
+    heal(world)
+    assert world.account(f"{CID}:inference")["since"] == since

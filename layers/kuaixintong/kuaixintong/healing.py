@@ -39,6 +39,9 @@ _SENDS = 200
 """Sends to a mobile that are looked at; with more, nobody can tell."""
 
 
+_OLDER = 500
+"""Open parts from before inference began that are looked at in each run, beside its reads."""
+
 type Place = Mapping[str, Any]
 """Where a run stopped: a part, by the listing's keys, and the ``position`` in its mobiles; or nothing."""
 
@@ -73,6 +76,8 @@ class Healing:
         self._rows = rows
         self._clock = clock
         self._reads = reads
+        self._older: tuple[Candidate, ...] = ()
+        """Open parts that are older than Outbound, and therefore missing there."""
 
     def run(self, cid: str, left: Callable[[], float] = lambda: 1.0) -> Healed:
         """Look at parts of all sends until reads or time are used up; ``left`` tells the seconds.
@@ -83,17 +88,32 @@ class Healing:
         rests = self._accounts.inference_rests_until(cid)
         if rests and self._clock() < rests:
             return Healed(rests_until=rests)
+        begun = self._accounts.begin_inference(cid, now=self._clock())
+        self._older = self._older_than(begun["since"])
         most = self._evidence.reads + self._reads
         healed = Healed()
-        place = self._look_at_all(
-            self._accounts.place(cid), healed, lambda: self._evidence.reads >= most or left() <= 0
-        )
+        place = self._look_at_all(begun, healed, lambda: self._evidence.reads >= most or left() <= 0)
         if healed.why:
             healed.rests_until = self._clock() + inference.REST
             self._accounts.rest_inference(cid, healed.rests_until)
             place = {"why": healed.why}
         self._accounts.keep_place(cid, place)
         return healed
+
+    def _older_than(self, since: str) -> tuple[Candidate, ...]:
+        """Return the open parts that are older than Outbound; of more than can be looked at, one is unknown.
+
+        None of them began after inference did, ``since`` when Outbound is there for certain.
+        """
+        up_to = beijing.iso(beijing.from_iso(since) + inference.LONGEST_WAY)
+        listed = list(islice(self._evidence.older(since, up_to), _OLDER + 1))
+        if len(listed) > _OLDER:
+            return (Candidate.gone("", ""),)
+        parts = (self._part(row["send_id"], row["part"])[1] for row in listed)
+        return tuple(part for part in parts if part and not self._is_listed(part))
+
+    def _is_listed(self, part: Candidate) -> bool:
+        return bool(part.asked) and self._evidence.is_listed(part.send_id, min(part.asked or ()))
 
     def _look_at_all(self, place: Place, healed: Healed, spent: Callable[[], bool]) -> Place:
         """Look at the parts from ``place`` on; return where to go on: nowhere in particular after the last."""
@@ -144,8 +164,9 @@ class Healing:
         asked_at = beijing.iso(part.asked_at) if part.asked_at else ""
         led_by: dict[str, str] = {}
         for mobile in mobiles:
-            for token in self._evidence.tokens_of(mobile, since=asked_at, most=_REPORTS):
-                led_by.setdefault(token, mobile)
+            for token, last in self._evidence.tokens_of(mobile, since=asked_at, most=_REPORTS).items():
+                if not inference.too_fresh(beijing.from_iso(last), now=self._clock()):
+                    led_by.setdefault(token, mobile)
         judged = [self._judged(part, token, mobile) for token, mobile in sorted(led_by.items())]
         return inference.conclude([each for each in judged if each])
 
@@ -171,6 +192,7 @@ class Healing:
             yield from (each for each in family if each.key != part.key)
             if not family:
                 yield Candidate.gone(send["send_id"], send["part"])
+        yield from (each for each in self._older if each.key != part.key)
 
 
 def _first_level(part: str) -> str:

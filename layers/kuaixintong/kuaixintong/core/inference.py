@@ -40,6 +40,9 @@ YOUNG = timedelta(days=7)
 REST = timedelta(days=30)
 """How long inference rests when somebody else has been seen to send on the account."""
 
+LONGEST_WAY = timedelta(days=30)
+"""How long a part can be on its way: a queue and a dead-letter queue keep a message for 14 days each."""
+
 _CLOCKS = timedelta(seconds=10)
 """How far the clocks of sender and receiver may disagree when a part is to be ruled out by time."""
 
@@ -164,6 +167,11 @@ class Told:
         return all(normalise(mobile) == mobile for mobile in self.mobiles)
 
 
+def too_fresh(last: datetime, *, now: datetime) -> bool:
+    """Return whether a report received at ``last`` proves nothing yet."""
+    return now - last < SETTLED
+
+
 class Verdict(StrEnum):
     """Whose a token is."""
 
@@ -183,7 +191,7 @@ def judge(part: Candidate, told: Told, *, noted: bool, others: Iterable[Candidat
     others = tuple(others)
     if noted or any(other.token == told.token for other in others):
         return Verdict.ANOTHERS
-    if now - told.last < SETTLED:
+    if too_fresh(told.last, now=now):
         return Verdict.TOO_FRESH
     if not told.readable:
         return Verdict.OPEN

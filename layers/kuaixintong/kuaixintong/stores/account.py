@@ -209,9 +209,15 @@ class Accounts:
         """Return until when inference rests, or did."""
         return _moment(self._table.get({"cid": cid}) or {}, "inference_rests_until")
 
-    def place(self, cid: str) -> Mapping[str, Any]:
-        """Return where inference goes on, or why it rests: in an item of its own, so that the other is small."""
-        return self._table.get({"cid": f"{cid}:inference"}) or {}
+    def begin_inference(self, cid: str, *, now: datetime) -> Mapping[str, Any]:
+        """Return where inference goes on, or why it rests, and ``since`` when it looks at all.
+
+        It is an item of its own, so that the other stays small.
+        """
+        key = {"cid": f"{cid}:inference"}
+        if found := self._table.get(key):
+            return found
+        return self._table.update(key, Change({"since": beijing.iso(now)}), answer=True)
 
     def keep_place(self, cid: str, place: Mapping[str, Any]) -> None:
         """Write down where inference goes on, or why it rests."""
