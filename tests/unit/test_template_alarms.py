@@ -147,6 +147,7 @@ A_PAUSE: tuple[list[History], list[History]] = (
 
 HISTORIES: dict[str, tuple[list[History], list[History]]] = {
     "SendsGivenUpAlarm": ([[[1]], [[0, 3, 0]]], [[[0]], [NOTHING]]),
+    "EventsGivenUpAlarm": ([[[1]], [[0, 3, 0]]], [[[0]], [NOTHING]]),
     "GaveUpAlarm": ONE_IS_TOO_MANY,
     "RefusedAlarm": ONE_IS_TOO_MANY,
     "SendsLateAlarm": (
@@ -265,7 +266,9 @@ def test_the_dashboard_shows_every_alarm() -> None:
     [widget] = [each for each in dashboard() if each["type"] == "alarm"]
     _, inserted = WHOLE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     assert inserted["Guards"]["Fn::Join"][0] == '", "'  # between the quotation marks around ${Guards}
-    own, _ = load()["Resources"]["MonitoringStack"]["Properties"]["Parameters"]["GuardingAlarms"]["Fn::Sub"]
+    own, names = load()["Resources"]["MonitoringStack"]["Properties"]["Parameters"]["GuardingAlarms"]["Fn::Sub"]
+    assert names["OfEvents"]["Fn::If"][1]["Fn::Sub"].endswith(":alarm:${AWS::StackName}-EventsGivenUpAlarm")
+    own = own.replace("${OfEvents}", ",${Arn}:${EventsGivenUpAlarm}")
     shown = [*own.split(","), *(each for each in widget["properties"]["alarms"] if each != "${Guards}")]
     assert sorted(shown) == sorted(f"${{Arn}}:${{{name}}}" for name in ALARMS)
 
