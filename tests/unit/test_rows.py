@@ -406,6 +406,57 @@ def test_a_part_that_is_given_up_or_waits_says_so_and_is_not_moved() -> None:
     assert Change({}) == Change({}, gone=(), added={})
 
 
+# --- what has become known since --------------------------------------------------------------------------------
+
+LOST = {"send_id": "s", "part": "1", "state": "UNCONFIRMED", "asked_at": "2026-11-23T10:00:00.000+08:00"}
+
+
+def known_since(values: dict[str, Any]) -> Change:
+    return Change(
+        {**values, **DATED},
+        gone=("code", "attention", "advice"),
+        added={"revision": 1},
+        appended={"history": [told(values["state"], words=values["words"])]},
+    )
+
+
+def test_an_inferred_acceptance_has_its_token_and_says_what_proved_it() -> None:
+    assert ROWS.inferred(LOST, "377", now=NOW) == known_since(
+        {
+            "state": "ACCEPTED",
+            "token": "377",
+            "inferred": True,
+            "accepted_at": LOST["asked_at"],
+            "words": "Its answer was lost; the reports of token 377 prove that it was accepted.",
+        }
+    )
+
+
+@pytest.mark.parametrize("accepted_at", [None, STAMP])
+def test_an_acceptance_by_a_persons_word_keeps_the_moment_if_one_is_known(accepted_at: str | None) -> None:
+    row = LOST | ({"state": "ACCEPTED", "accepted_at": accepted_at} if accepted_at else {})
+    assert ROWS.confirmed(row, "377", now=NOW) == known_since(
+        {
+            "state": "ACCEPTED",
+            "token": "377",
+            "confirmed": True,
+            "accepted_at": accepted_at or LOST["asked_at"],
+            "words": "A person said that the platform accepted it under token 377.",
+        }
+    )
+
+
+def test_what_was_not_accepted_by_a_persons_word_says_whose_and_how_to_send_it_anew() -> None:
+    change = ROWS.denied(LOST, "王芳", now=NOW)
+    words = (
+        "王芳 said that the platform did not accept it. To send it anew, enqueue its mobiles under a new id, "
+        "such as s-again."
+    )
+    assert change.values == {"state": "REJECTED", "denied": True, "words": words, **DATED}
+    assert change.gone == ("code", "attention", "advice")
+    assert change.added == {"revision": 1}
+
+
 # --- who is sent to, and what has happened ----------------------------------------------------------------------
 
 
