@@ -12,10 +12,10 @@ BY = "王芳"
 
 
 def row(state: State, **changes: Any) -> dict[str, Any]:
-    return {"send_id": "order-4711", "part": "1", "state": str(state), **changes}
+    return {"send_id": "s-1", "part": "1", "state": str(state), **changes}
 
 
-OWNER = {"send_id": "order-4712", "part": "2", "state": "ACCEPTED", "token": "377"}
+OWNER = {"send_id": "s-2", "part": "2", "state": "ACCEPTED", "token": "377"}
 
 ACCEPTED: dict[str, tuple[dict[str, Any] | None, str, dict[str, Any] | None, object]] = {
     "unconfirmed": (row(State.UNCONFIRMED), "377", None, Written()),
@@ -24,23 +24,19 @@ ACCEPTED: dict[str, tuple[dict[str, Any] | None, str, dict[str, Any] | None, obj
     "accepted with this token": (row(State.ACCEPTED, token="377"), "377", OWNER, Said()),
     "accepted with another token": (
         *(row(State.ACCEPTED, token="376"), "377", None),
-        Unfit(
-            "Part 1 of order-4711 is ACCEPTED with token 376: only what is UNCONFIRMED or lacks a token is confirmed."
-        ),
+        Unfit("Part 1 of s-1 is ACCEPTED with token 376: only what is UNCONFIRMED or lacks a token is confirmed."),
     ),
     "rejected, and the token stands there nevertheless": (
         *(row(State.REJECTED, token="377"), "377", None),
-        Unfit(
-            "Part 1 of order-4711 is REJECTED with token 377: only what is UNCONFIRMED or lacks a token is confirmed."
-        ),
+        Unfit("Part 1 of s-1 is REJECTED with token 377: only what is UNCONFIRMED or lacks a token is confirmed."),
     ),
     "waiting": (
         *(row(State.WAITING), "377", None),
-        Unfit("Part 1 of order-4711 is WAITING: only what is UNCONFIRMED or lacks a token is confirmed."),
+        Unfit("Part 1 of s-1 is WAITING: only what is UNCONFIRMED or lacks a token is confirmed."),
     ),
     "another's token": (
         *(row(State.UNCONFIRMED), "377", OWNER),
-        Unfit("Token 377 is that of part 2 of order-4712; no two parts share one."),
+        Unfit("Token 377 is that of part 2 of s-2; no two parts share one."),
     ),
     "nothing there": (None, "377", None, Unfit("There is no such part.")),
     "no token": (
@@ -72,17 +68,17 @@ NOT_ACCEPTED: dict[str, tuple[dict[str, Any] | None, str, object]] = {
     "said before": (row(State.REJECTED, denied=True), BY, Said()),
     "rejected by the platform": (
         *(row(State.REJECTED), BY),
-        Unfit("Part 1 of order-4711 is REJECTED: only what is UNCONFIRMED can be said not to be accepted."),
+        Unfit("Part 1 of s-1 is REJECTED: only what is UNCONFIRMED can be said not to be accepted."),
     ),
     "accepted": (
         *(row(State.ACCEPTED, token="376"), BY),
         Unfit(
-            "Part 1 of order-4711 is ACCEPTED with token 376: only what is UNCONFIRMED can be said not to be accepted."
+            "Part 1 of s-1 is ACCEPTED with token 376: only what is UNCONFIRMED can be said not to be accepted."
         ),
     ),
     "accepted without a token": (
         *(row(State.ACCEPTED), BY),
-        Unfit("Part 1 of order-4711 was accepted by the platform itself; its token alone is missing."),
+        Unfit("Part 1 of s-1 was accepted by the platform itself; its token alone is missing."),
     ),
     "nothing there": (None, BY, Unfit("There is no such part.")),
     "nobody": (row(State.UNCONFIRMED), "  ", TOLD),
