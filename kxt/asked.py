@@ -32,6 +32,14 @@ ValidUntil = Annotated[
         help=both("What is not accepted by then is never sent.", "到时仍未被接受的不再发送。"),
     ),
 ]
+DailyBegin = Annotated[
+    str | None,
+    typer.Option(metavar="HH:mm:ss", help=both("Not before this time of day.", "每天不早于此时。")),
+]
+DailyEnd = Annotated[
+    str | None,
+    typer.Option(metavar="HH:mm:ss", help=both("Not after this time of day.", "每天不晚于此时。")),
+]
 Label = Annotated[
     str | None,
     typer.Option(metavar="CAMPAIGN", help=both("A label that many sends share.", "许多发送共用的标签。")),

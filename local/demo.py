@@ -3,17 +3,22 @@
 It cleans up whether everything happened or not, also on Ctrl-C.
 """
 
+import io
 import json
 import os
+from contextlib import redirect_stderr, redirect_stdout
 from urllib.parse import urlsplit
 
 from kuaixintong.status import DeliveryStatus, delivery_status, lookup
+from kxt.commands import everything
+from local import narrator
 from local.narrator import SPEC_SEND, Narrator
 from local.processes import Failed, wait_until
 from local.simulator.running import RunningSimulator, running_simulator
 from local.simulator.settings import Settings
 from local.stack import EmulatedStack
 
+NAME = "demo"
 SEND_ID = "demo-1"
 DELIVERED, FAILING = SPEC_SEND["mobiles"]
 FAILURE = "2:46"
@@ -27,9 +32,9 @@ def main() -> None:
     tell = Narrator()
     with running_simulator(failing_mobiles={FAILING: FAILURE}) as platform:
         tell.step(f"The platform, simulated, listens at {platform.url}")
-        with EmulatedStack("demo", platform_url=platform.url, say=tell.step) as stack:
+        with EmulatedStack(NAME, platform_url=platform.url, say=tell.step) as stack:
             _connect(tell, stack, platform)
-            _send(tell, stack, platform)
+            _send(tell, platform)
             _await_reports(tell, platform)
             _await_mo(tell, platform)
             tell.step("Stopping everything")
@@ -53,19 +58,14 @@ def _connect(tell: Narrator, stack: EmulatedStack, platform: RunningSimulator) -
     tell.detail(stack.push_url)
 
 
-def _send(tell: Narrator, stack: EmulatedStack, platform: RunningSimulator) -> None:
+def _send(tell: Narrator, platform: RunningSimulator) -> None:
     platform.faults([{"do": "hold"}])  # the reports wait until the first status has been shown
-    body = {"id": SEND_ID, **SPEC_SEND}
-    stack.aws.sqs.send_message(
-        QueueUrl=stack.outputs["SendQueueUrl"], MessageBody=json.dumps(body, ensure_ascii=False)
-    )
-    tell.step("Enqueued the spec's own send:")
-    tell.detail(json.dumps(body, ensure_ascii=False))
-    status = wait_until(_accepted, "The platform accepts the send", seconds=_SECONDS)
-    tell.step("The platform has accepted it; this is what it was sent:")
+    tell.step("Enqueueing the spec's own send, and waiting until the platform has accepted it:")
+    window = ("--daily-begin", SPEC_SEND["dailyBeginTime"], "--daily-end", SPEC_SEND["dailyEndTime"])
+    text = ("--text", SPEC_SEND["content"], "--id", SEND_ID, "--wait", "--timeout", f"{_SECONDS:g}")
+    _kxt(tell, "send", *SPEC_SEND["mobiles"], *text, *window)
+    tell.step("This is what the platform was sent:")
     tell.detail(_on_the_wire(platform))
-    tell.step("Delivery status, before any report:")
-    tell.detail(_shown(status))
 
 
 def _await_reports(tell: Narrator, platform: RunningSimulator) -> None:
@@ -74,7 +74,7 @@ def _await_reports(tell: Narrator, platform: RunningSimulator) -> None:
     platform.release()
     status = wait_until(_reported, "The reports arrive", seconds=_SECONDS)
     tell.step("The platform has pushed its reports. Delivery status now:")
-    tell.detail(_shown(status))
+    _kxt(tell, "show", SEND_ID)
     seen = {mobile: str(delivery) for mobile, delivery in status.mobiles.items()}
     if seen != {DELIVERED: "delivered", FAILING: "failed"}:
         raise Failed(f"The delivery status should be one delivered and one failed, and is {seen}.")
@@ -89,23 +89,20 @@ def _await_mo(tell: Narrator, platform: RunningSimulator) -> None:
     tell.step(f"The MO has arrived: {mo['content']} ({mo['smg_recv_date']})")
 
 
-def _accepted() -> DeliveryStatus | None:
-    status = delivery_status(SEND_ID)
-    return status if any(part.token for part in status.parts) else None
-
-
 def _reported() -> DeliveryStatus | None:
     status = delivery_status(SEND_ID)
     return status if "pending" not in status.mobiles.values() else None
 
 
-def _shown(status: DeliveryStatus) -> str:
-    lines = []
-    for part in status.parts:
-        lines.append(f"part {part.part}: {part.state}, token {part.token}, fee {part.fee}")
-        codes = {report["mobile"]: f" ({report['result_code']})" for report in part.reports}
-        lines += [f"  {mobile}  {delivery}{codes.get(mobile, '')}" for mobile, delivery in part.mobiles.items()]
-    return "\n".join(lines)
+def _kxt(tell: Narrator, *words: str) -> None:
+    """Show a line of the command line, do it, and show what it prints. Raises :class:`Failed`."""
+    tell.detail(f"$ {narrator.kxt(*words)}")
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed):
+        status = everything()([*words, "--stack", NAME], prog_name="kxt", standalone_mode=False)
+    tell.detail(printed.getvalue().expandtabs(14))
+    if status:
+        raise Failed(f"kxt {words[0]} ended with status {status}.")
 
 
 def _on_the_wire(platform: RunningSimulator) -> str:

@@ -17,6 +17,7 @@ from local.stack import Clients
 
 _OWN_AWS = records.ROOT / ".venv" / "tools" / "awscli" / "bin" / "aws"
 _TOOLS = records.ROOT / "local" / "bin"  # runs the above
+_KXT = records.ROOT / ".venv" / "commands"  # kxt alone
 _ENOUGH = (2, 13)  # the first version of the AWS CLI that heeds AWS_ENDPOINT_URL for every service
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     if stack.ended:
         raise Failed(f"The local stack's {' and '.join(stack.ended)} ended: `make down`, then `make up`.")
     exports = {**stack.exports, **_push_account(stack)}
-    tools = None if _aws_is_enough() else _commands()
+    tools = [_KXT, *([] if _aws_is_enough() else _commands())]
     print(environment.exports(exports, environment.AS_STARTED, tools=tools))
 
 
@@ -48,9 +49,9 @@ def _aws_is_enough() -> bool:
     return False
 
 
-def _commands() -> Path | None:
+def _commands() -> list[Path]:
     """Return the folder of the project's own ``aws``, if make has installed that."""
     if _OWN_AWS.exists():
-        return _TOOLS
+        return [_TOOLS]
     print("The AWS CLI is missing here, or older than 2.13.", file=sys.stderr)
-    return None
+    return []

@@ -7,7 +7,7 @@ alone, and must not fail, or reach a real account, because of what a company has
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _LEADS_ELSEWHERE = re.compile(r"AWS_.*|BOTO_CONFIG|NETRC|.*_PROXY", re.IGNORECASE)
@@ -43,17 +43,17 @@ def neutral(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if _CHILDREN_NEED.fullmatch(name)} | _INSTEAD
 
 
-def exports(environment: Mapping[str, str], users: Mapping[str, str], *, tools: Path | None = None) -> str:
+def exports(environment: Mapping[str, str], users: Mapping[str, str], *, tools: Sequence[Path] = ()) -> str:
     """Return shell lines that point the AWS CLI, boto3 and curl at a local stack, whatever the shell knew before.
 
-    ``environment`` is what to set, ``users`` the environment of the user's shell; in ``tools``, a folder, programs
+    ``environment`` is what to set, ``users`` the environment of the user's shell; in ``tools``, folders, programs
     are looked for before all others.
     """
     lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     lines += [f"export {name}={_INSTEAD[name]}" for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")]
     lines += ["export AWS_PAGER="]
     lines += [f'export {name}="{_HERE}${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")]
-    lines += [f'export PATH={shlex.quote(str(tools))}:"$PATH"'] if tools else []
+    lines += [f'export PATH={shlex.quote(":".join(map(str, tools)))}:"$PATH"'] if tools else []
     set_here = {line.removeprefix("export ").partition("=")[0] for line in lines}
     leftover = sorted(name for name in users if name.startswith("AWS_") and name not in set_here)
     return "\n".join([*(f"unset {name}" for name in leftover), *lines])

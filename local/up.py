@@ -6,7 +6,7 @@ from pathlib import Path
 import requests
 
 from local import console, narrator, records
-from local.narrator import SPEC_SEND, Narrator
+from local.narrator import Narrator
 from local.processes import Failed, free_port
 from local.simulator.settings import Settings
 from local.stack import EmulatedStack
@@ -26,7 +26,7 @@ def main() -> None:
         with EmulatedStack(NAME, platform_url=url, parameters={"Events": "true"}, say=tell.step) as stack:
             _start_platform(tell, stack, port, control_port, control)
             link = _start_console(tell, stack, control)
-            _show(tell, stack, link)
+            _show(tell, link)
             stack.keep(STACK=NAME, CONTROL=control, PUSH=stack.push_url)
 
 
@@ -71,18 +71,13 @@ def _start_console(tell: Narrator, stack: EmulatedStack, control: str) -> str:
     return console.link_of(stack.folder)
 
 
-def _show(tell: Narrator, stack: EmulatedStack, link: str) -> None:
+def _show(tell: Narrator, link: str) -> None:
     tell.step("The local stack is up; `make down` stops it. To look at it, with handsets to play with:")
     tell.detail(link)
-    tell.step(
-        "That link opens one browser, `make console` prints another. To use the stack in this shell or another:"
-    )
+    tell.step("That link opens one browser, `make console` prints another. To use the stack in any shell:")
     tell.detail('eval "$(make -s env)"')
-    tell.step("Then enqueue a send, look at its row, and see what the platform was sent:")
-    tell.detail(narrator.enqueue_command(stack.outputs, {"id": "order-1", **SPEC_SEND}))
-    tell.detail(narrator.parts_command(stack.outputs, "order-1"))
-    tell.detail('curl "$CONTROL/messages"')
-    tell.step("Let a handset answer, and read what it said:")
-    tell.detail("""curl "$CONTROL/mo" -d '{"mobile": "13500000000", "content": "你好吗"}'""")
-    tell.detail(narrator.mos_command(stack.outputs, "13500000000"))
+    tell.step("Then send something, let the handset answer, and see what became of both:")
+    tell.detail(narrator.kxt("send", "13708600860", "--text", "周末参加不了培训了", "--id", "order-1", "--wait"))
+    tell.detail("""curl "$CONTROL/mo" -d '{"mobile": "13708600860", "content": "收到"}'""")
+    tell.detail(narrator.kxt("who", "13708600860"))
     tell.step("README.md goes on from here")

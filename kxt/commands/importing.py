@@ -20,7 +20,7 @@ from rich.text import Text as RichText
 from kuaixintong.core.enqueueing import Enqueued, NotEnqueued
 from kuaixintong.importing import Import, write_faults
 from kxt.app import app
-from kxt.asked import Category, Hold, Moment, ValidUntil
+from kxt.asked import Category, DailyBegin, DailyEnd, Hold, Moment, ValidUntil
 from kxt.shell import Misused, Shell, Told, Yes, command, helped
 from kxt.words import both
 
@@ -63,6 +63,8 @@ def import_(
     category: Category = None,
     at: Moment = None,
     hold: Hold = False,
+    daily_begin: DailyBegin = None,
+    daily_end: DailyEnd = None,
     valid_until: ValidUntil = None,
     leave_out_faulty: Annotated[
         bool,
@@ -88,6 +90,8 @@ def import_(
         category=category,
         atTime=at,
         hold=hold or None,
+        dailyBeginTime=daily_begin,
+        dailyEndTime=daily_end,
         validUntil=valid_until,
     )
     if report:

@@ -11,7 +11,7 @@ from kuaixintong.producer import Enqueued, Preview, SendFields, preview
 from kuaixintong.status import DeliveryStatus
 from kuaixintong.waiting import are_final, until_final
 from kxt.app import app
-from kxt.asked import Category, Hold, Label, Moment, ValidUntil
+from kxt.asked import Category, DailyBegin, DailyEnd, Hold, Label, Moment, ValidUntil
 from kxt.pictures import show_send, state_of
 from kxt.shell import FAILED, Misused, Shell, Told, command, helped
 from kxt.words import both
@@ -45,7 +45,9 @@ def send(
     ] = None,
     category: Category = None,
     at: Moment = None,
-    hold: Hold = False,  # a flag
+    hold: Hold = False,
+    daily_begin: DailyBegin = None,
+    daily_end: DailyEnd = None,
     valid_until: ValidUntil = None,
     campaign: Label = None,
     wait: Annotated[
@@ -64,6 +66,8 @@ def send(
         "category": category,
         "atTime": at,
         "hold": hold or None,
+        "dailyBeginTime": daily_begin,
+        "dailyEndTime": daily_end,
         "validUntil": valid_until,
         "campaign": campaign,
     }

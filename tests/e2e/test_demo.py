@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -55,9 +56,9 @@ def test_the_demo_shows_a_delivered_a_failed_and_an_mo_and_ends_well_in_any_shel
         status = process.wait(180)
     shown = (tmp_path / "output").read_text("utf-8")
     assert status == 0, shown
-    assert "13708600860  pending" in shown
-    assert "13708600860  delivered (DELIVER)" in shown
-    assert "18930612517  failed (2:46)" in shown
+    assert re.search(r"13708600860 +pending", shown)
+    assert re.search(r"13708600860 +delivered +DELIVER", shown)
+    assert re.search(r"18930612517 +failed +2:46", shown)
     assert "The MO has arrived: 你好吗" in shown
     assert "aws dynamodb query" not in shown  # there is nothing left to try it on
     assert not folder_of(process).exists()
@@ -69,7 +70,7 @@ def test_the_demo_shows_a_delivered_a_failed_and_an_mo_and_ends_well_in_any_shel
         ("Starting emulated AWS", signal.SIGINT),
         ("sam build", signal.SIGTERM),
         ("sam deploy", signal.SIGINT),
-        ("Enqueued", signal.SIGINT),
+        ("Enqueueing", signal.SIGINT),
     ],
 )
 def test_a_demo_that_is_cut_off_leaves_nothing_running(tmp_path: Path, step: str, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""What ``pip install .`` installs: the library, which needs boto3 and msgspec and nothing more, and the command."""
+"""What ``pip install .`` installs: the library, which needs boto3 and msgspec alone, and the command."""
 
 import json
 import re

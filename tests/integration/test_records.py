@@ -179,7 +179,7 @@ def test_make_env_leads_there_whatever_the_shell_knew_before() -> None:
         "no_proxy": "intranet.example",
         "http_proxy": "http://127.0.0.1:9",
     }
-    lines = environment.exports(EXPORTS | {"AWS_REGION": "us-east-1"}, users, tools=Path("/a folder/bin"))
+    lines = environment.exports(EXPORTS | {"AWS_REGION": "us-east-1"}, users, tools=[Path("/a folder/bin")])
     names = [*users, *EXPORTS, "NO_PROXY", "PATH"]
     found = in_a_shell(lines, users, names)
     assert found == {
