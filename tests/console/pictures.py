@@ -16,7 +16,7 @@ from tests.console.story import MOBILE, OTHER, Story
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-_SIZE = (960, 620)
+_SIZE = (860, 560)
 
 
 def main(folder: Path) -> None:

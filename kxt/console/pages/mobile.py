@@ -183,8 +183,9 @@ def _draw_sent(t: Words, event: Sent) -> None:
                 badge(t, "state", event.state)
             if event.category != "notice":
                 tag("span", t.of("category", event.category), classes="badge")
-        if event.reason or event.words:
-            tag("p", event.reason or event.words or "", classes="quiet")
+        words = event.reason or (event.words if event.state != "ACCEPTED" else None)
+        if words:
+            tag("p", words, classes="quiet")
         with tag("div", classes="line"):
             when(t, event.at)
             link(t("mobile.send"), send_address(t, event.send_id))
