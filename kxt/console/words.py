@@ -148,6 +148,34 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "mobile.report": ("report {code}", "报告 {code}"),
         "mobile.no-content": ("(the text is not kept)", "（内容未保存）"),
         "mobile.send": ("the send", "查看发送"),
+        # --- opt-outs -------------------------------------------------------------------------------------------
+        "optouts.what": (
+            "Whoever is on this list gets no marketing. Notices and one-time codes still arrive. The latest "
+            "word counts.",
+            "名单中的号码不会收到营销短信，通知和验证码不受影响。以最近一次变更为准。",
+        ),
+        "optouts.one": ("One mobile", "单个号码"),
+        "optouts.out": ("Opt out", "登记退订"),
+        "optouts.in": ("Take out of the list", "移出名单"),
+        "optouts.out-title": ("Opt {mobile} out", "登记 {mobile} 退订"),
+        "optouts.in-title": ("Take {mobile} out of the list", "将 {mobile} 移出名单"),
+        "optouts.files": ("The whole list", "整份名单"),
+        "optouts.import": ("Bring a list along (CSV)", "导入名单（CSV）"),
+        "optouts.imported": (
+            "{noted} noted, {known} known already, {faults} lines left out.",
+            "新登记 {noted} 个，已有 {known} 个，忽略 {faults} 行。",
+        ),
+        "optouts.wrong": ("line {line}: {why}", "第 {line} 行：{why}"),
+        "optouts.count": ("{n} have opted out", "已退订 {n} 个号码"),
+        "optouts.empty": (
+            "Nobody has opted out. Whoever answers TD or the like does, and so does whom a person notes.",
+            "还没有退订。回复 TD 等退订词的手机，以及人工登记的号码，会出现在这里。",
+        ),
+        "optouts.column-mobile": ("Mobile", "手机号"),
+        "optouts.column-since": ("Since", "时间"),
+        "optouts.column-by": ("By", "来源"),
+        "by.mo": ("the handset", "手机回复"),
+        "by.person": ("a person", "人工"),
         # --- overview -------------------------------------------------------------------------------------------
         "overview.account": ("Account and queues", "账户与队列"),
         "overview.attention": ("Needs a person", "需要人工处理"),

@@ -20,7 +20,7 @@ SOURCES = "\n".join(
     for path in (Path(__file__).parent.parent.parent / "kxt" / "console").rglob("*.py")
     if path.name != "words.py"
 )
-BY_VALUE = {"state", "delivery", "event", "attention", "advice", "pause", "category"}
+BY_VALUE = {"state", "delivery", "event", "attention", "advice", "pause", "category", "by"}
 """Texts for a library's values, whose keys are put together: :meth:`Words.of`."""
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
