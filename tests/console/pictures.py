@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import sync_playwright
 
 from kxt.console.language import LANGUAGES, Words
-from tests.console.conftest import browser_path, running_console
+from tests.console.running import browser_path, running_console
 from tests.console.story import MOBILE, OTHER, Story
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.console.conftest import RunningConsole, running_console
+from tests.console.running import RunningConsole, running_console
 
 pytest.importorskip("nicegui", reason="the console is not installed: make .venv/marks/console")
 pytest.importorskip("playwright.sync_api", reason="no Playwright: make .venv/marks/browser")

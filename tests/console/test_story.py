@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.conftest import RunningConsole
+from tests.console.running import RunningConsole
 
 pytest.importorskip("nicegui", reason="the console is not installed: make .venv/marks/console")
 pytest.importorskip("playwright.sync_api", reason="no Playwright: make .venv/marks/browser")
