@@ -246,6 +246,33 @@ def test_a_limit_that_is_known_is_kept_and_used() -> None:
     assert traffic.took <= 66
 
 
+class Busy(Traffic):
+    """Machines with so much to do that every tenth call to a table takes long, and every tenth request."""
+
+    def before(self, call: str) -> None:
+        super().before(call)
+        if "Table." in call:
+            self._dawdle(0.25)
+
+    def carry(self, line: Line, fields: dict[str, str]) -> Answer:
+        self._dawdle(0.08)
+        return super().carry(line, fields)
+
+    def _dawdle(self, longest: float) -> None:
+        if self.chance.random() < 0.1:
+            self.clockwork.sleep(self.chance.uniform(0.02, longest))
+
+
+def test_a_limit_that_is_known_is_used_by_busy_machines_too() -> None:
+    traffic = Busy(pace=10, rate=10)
+    for mobile in numbers(300):
+        traffic.enqueue(mobile)
+    traffic.run()
+    assert traffic.requests_per_acceptance <= 1.02
+    assert traffic.took <= 1.1 * 300 * 0.103
+    assert traffic.world.account()["handed"] <= 320, "few slots are missed"
+
+
 @pytest.mark.parametrize(("kind", "seed"), [("window", 1), ("window", 2), ("bucket", 1)])
 def test_a_limit_that_is_unknown_is_found_out(kind: str, seed: int) -> None:
     traffic = Traffic(seed=seed, rate=10, rate_kind=kind)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kuaixintong.core import pace
 from kuaixintong.core.beijing import TICKS_PER_SECOND as SECOND
-from kuaixintong.core.pace import Astray, Lane, Learnt, Take, Wait, plan, rate, share, step
+from kuaixintong.core.pace import Astray, Lane, Learnt, Take, Wait, plan, rate, step
 
 NOW = 1_000 * SECOND
 TEN = step(10)
@@ -117,24 +117,41 @@ def test_shortly_after_a_cut_only_many_refusals_cut_again(
 
 
 @pytest.mark.parametrize(
-    ("current", "handed_out", "accepted", "after"),
+    ("current", "handed_out", "accepted", "asked", "after"),
     [
-        (None, 50.0, 0.2, 9.3),
-        (None, 50.0, 0.0, 9.3),
-        (10.0, 9.7, 1.0, 9.02),
-        (10.0, 30.0, 1.0, 9.3),
-        (0.1, 0.1, 0.2, 0.1),
-        (None, 0.0, 1.0, 0.1),
+        (None, 50.0, 0, 1, 9.3),  # one answer proves little: a fifth may be taken
+        (None, 50.0, 45, 46, 39.03),
+        (None, 0.0, 45, 46, 0.1),
+        (10.0, 9.7, 0, 1, 9.3),  # one may be chance's
+        (10.0, 30.0, 20, 100, 2.17),
+        (10.0, 30.0, 0, 100, 1.86),
+        (0.1, 0.1, 0, 9, 0.1),
+        (10.0, 7.0, 8, 10, 8.58),  # slots are taken some at a time: the pace was used in full
+        (10.0, 6.9, 8, 10, 5.92),
+        (10.0, 9.7, 9, 10, 9.7),  # a lone refusal among many answers
+        (10.0, 9.7, 8, 9, 9.3),
+        (None, 9.7, 9, 10, 4.96),
+        (10.0, 9.7, 28, 30, 9.02),
     ],
 )
 def test_a_cut_goes_to_a_little_less_than_the_platform_takes(
-    current: float | None, handed_out: float, accepted: float, after: float
+    current: float | None, handed_out: float, accepted: int, asked: int, after: float
 ) -> None:
-    assert pace.cut(current, handed_out=handed_out, accepted=accepted) == pytest.approx(after, abs=0.01)
+    found = pace.cut(current, handed_out=handed_out, accepted=accepted, asked=asked)
+    assert found == pytest.approx(after, abs=0.01)
 
 
-def test_few_answers_prove_little() -> None:
-    assert share(0, 1, paced=False) == pytest.approx(0.18, abs=0.01)
-    assert share(45, 46, paced=False) == pytest.approx(0.84, abs=0.01)
-    assert share(0, 1, paced=True) == 1, "one may be chance's"
-    assert share(20, 100, paced=True) == pytest.approx(0.23, abs=0.01)
+# --- claiming before the slot -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claiming", "early"), [(0.0, 500), (400.0, 500), (401.0, 502), (4_000.0, 5_000), (4_001.0, 5_000)]
+)
+def test_a_claim_begins_before_its_slot_by_what_claims_have_taken_of_late(claiming: float, early: int) -> None:
+    assert pace.early(claiming) == early
+
+
+def test_a_claim_that_took_long_is_remembered_for_a_while() -> None:
+    assert pace.claiming(0.0, took=100.0) == 100.0
+    assert pace.claiming(1_000.0, took=100.0) == 980.0
+    assert pace.claiming(100.0, took=99.0) == 99.0

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from kuaixintong.core import beijing, gate
+from kuaixintong.core import beijing, gate, pace
 from kuaixintong.core.beijing import TICKS_PER_SECOND
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
@@ -35,9 +35,6 @@ _PROOF_LASTS = 60.0
 
 _REMEMBERED = 5.0
 """Seconds of answers by which a process tells what share of its requests the platform takes."""
-
-_EARLY = TICKS_PER_SECOND // 20
-"""Ticks before its slot at which a worker begins to claim its part; the request itself waits for the slot."""
 
 
 class Paused(Held):
@@ -62,7 +59,8 @@ class Ticket:
 
     ``alone``: the process's other threads wait for what becomes of it; ``probing``: so do all workers;
     ``of_balance``: so do the parts that are too dear. ``name`` is under which the right to either was won.
-    ``cost`` is in messages; ``charged`` what the part then has of a day's limit, ``reserved`` what of it is new.
+    ``cost`` is in messages; ``charged`` what the part then has of a day's limit, ``reserved`` what of it is new;
+    ``given_at`` is by the monotonic clock.
     """
 
     credentials: PlatformCredentials
@@ -76,6 +74,7 @@ class Ticket:
     cost: int
     charged: Charge | None = None
     reserved: tuple[Charge, ...] = ()
+    given_at: float = 0.0
 
     @property
     def timestamp(self) -> str:
@@ -141,6 +140,7 @@ class Admission:
         self._leading = False
         self._lone_request = False
         self._proven_at: float | None = None
+        self._claiming = 0.0
         self._answers: deque[tuple[float, bool, str, Learnt | None]] = deque()
 
     def _now(self) -> datetime:
@@ -194,13 +194,16 @@ class Admission:
                 raise NoSlot(self._now() + timedelta(seconds=1), "the next slot comes too late")
             # A probe whose slot was missed while the right to it was won gets another at :meth:`at_slot`. Were it
             # given up, a slow store would have it won and given up without an end.
-            if self._slots.reached(ticket.slot, early=_EARLY) or ticket.probing or ticket.of_balance:
-                return ticket
+            early = pace.early(self._claiming)
+            if self._slots.reached(ticket.slot, early=early) or ticket.probing or ticket.of_balance:
+                return replace(ticket, given_at=self._monotonic())
             self.leave(ticket, Shown())  # the slot was missed: it is given up for another
 
     def at_slot(self, ticket: Ticket, *, seconds: float) -> bool:
         """Wait for the ticket's slot, or for another if that is missed; ``False`` if none comes in time."""
-        slot, deadline = ticket.slot, self._monotonic() + seconds
+        slot, now = ticket.slot, self._monotonic()
+        deadline = now + seconds
+        self._claiming = pace.claiming(self._claiming, took=(now - ticket.given_at) * TICKS_PER_SECOND)
         while not self._slots.reached(slot):
             with self._turn:
                 self._waiting += 1
@@ -254,7 +257,11 @@ class Admission:
     def _taking(self, cid: str, deadline: float, purse: _Purse | None) -> Callable[[], object]:
         if purse:
             return lambda: purse.fill(cid, deadline)
-        return lambda: self._slots.take(cid, max(self._waiting, 1), deadline=deadline)
+        return lambda: self._slots.take(cid, self._wanted(), deadline=deadline)
+
+    def _wanted(self) -> int:
+        """Return how many slots to take at once: one where the next request goes alone while the others wait."""
+        return max(self._waiting, 1) if self._freshly_proven() else 1
 
     def _granted(
         self, permission: Permission, credentials: PlatformCredentials, known: Account, slot: Slot, cost: int

@@ -257,8 +257,7 @@ class Slots:
             self.forget(cid)
             return
         current = self.rate(seen, now)
-        share = pace.share(accepted, asked, paced=current is not None)
-        slower = pace.cut(current, handed_out=seen.handed_out(now=now), accepted=share)
+        slower = pace.cut(current, handed_out=seen.handed_out(now=now), accepted=accepted, asked=asked)
         at = min(max(now, seen.sequence or now), now + _LONGEST_LEAD)
         if not self._accounts.cut(cid, slower, at=at, seen=seen):  # another worker has, since we looked
             self.forget(cid)

@@ -22,6 +22,12 @@ SPACING = 1.03
 MISSED = TICKS_PER_SECOND // 10
 """Ticks by which a request may be late for its slot; later, it takes another."""
 
+_EARLY, _EARLIEST = TICKS_PER_SECOND // 20, TICKS_PER_SECOND // 2
+"""Ticks before its slot at which a worker begins to claim its part, at least and at most."""
+
+_ROOM, _FADES = 1.25, 0.98
+"""How much longer than the longest of late a claim may take, and what share of that counts at the next."""
+
 AHEAD = {Lane.ORDINARY: TICKS_PER_SECOND, Lane.URGENT: 20 * TICKS_PER_SECOND}
 """How many ticks ahead of its clock a worker of each lane takes slots."""
 
@@ -32,12 +38,19 @@ _AT_ONCE = 0.5
 """Seconds' worth of slots that a worker waits for at the most before it takes what there is."""
 
 _AFTER_A_CUT = 0.93
+_AFTER_A_LONE_REFUSAL = 0.97
+_ALONE_AMONG = 10
+"""Answers of one pace of which one refusal proves little: that two ways differed in length."""
+
 _GROWTH = 1.01
 """A pace learnt rises by a hundredth a second, as long as it may be near what the platform takes …"""
 
 _NEAR_FOR = 10.0
 _HASTE = 0.1
 """… and after so many seconds without a refusal faster and faster: it doubles in 30 s and is tenfold in 52 s."""
+
+_MOST = 0.7
+"""The share of a pace from which on it counts as used in full."""
 
 _SETTLING = 2 * TICKS_PER_SECOND
 """Ticks after a cut in which the requests from before it are still answered."""
@@ -81,17 +94,22 @@ def step(requests_a_second: float | None) -> int:
     return ceil(SPACING * TICKS_PER_SECOND / requests_a_second) if requests_a_second else 1
 
 
-def cut(current: float | None, *, handed_out: float, accepted: float) -> float:
+def cut(current: float | None, *, handed_out: float, accepted: int, asked: int) -> float:
     """Return the pace after a 210: a little less than what the platform seems to take.
 
-    ``current`` is the pace until now, ``handed_out`` the slots a second that all workers have been given lately,
-    and ``accepted`` the share of its own requests that this worker has seen accepted of late (0 to 1).
+    ``current`` is the pace until now, ``handed_out`` the slots a second that all workers have been given lately.
+    Of the ``asked`` requests of this worker's own at this pace, so many were ``accepted`` of late.
     """
-    asked = min(current or _FASTEST, max(handed_out, _SLOWEST))
-    return max(_AFTER_A_CUT * asked * min(max(accepted, 0.2), 1.0), _SLOWEST)
+    paced = current is not None
+    alone = paced and asked - accepted == 1 and asked >= _ALONE_AMONG
+    given = max(handed_out, _SLOWEST)
+    if current and given >= _MOST * current:  # slots are taken some at a time: fewer in one second than in another
+        given = current
+    taken = min(current or _FASTEST, given) * max(_share(accepted, asked, paced=paced), 0.2)
+    return max((_AFTER_A_LONE_REFUSAL if alone else _AFTER_A_CUT) * taken, _SLOWEST)
 
 
-def share(accepted: int, asked: int, *, paced: bool) -> float:
+def _share(accepted: int, asked: int, *, paced: bool) -> float:
     """Return the share of requests that the platform seems to take, given what one worker has seen at this pace.
 
     Few answers prove little. A pace was right until a moment ago, and one refusal may be chance's, for ways differ
@@ -109,6 +127,19 @@ def too_fast(learnt: Learnt | None, *, slot: int, accepted: int, asked: int) -> 
     if learnt is None or slot > learnt.at + _STILL_COUNTED:
         return True
     return asked >= _MANY and accepted < asked / 2
+
+
+def claiming(before: float, *, took: float) -> float:
+    """Return how many ticks claims have taken of late, after one that ``took`` so many."""
+    return max(took, _FADES * before)
+
+
+def early(claiming: float) -> int:
+    """Return how many ticks before its slot a worker begins to claim its part; the request waits for the slot.
+
+    Where claims take long, it begins earlier: a slot that is missed meanwhile is one for nobody.
+    """
+    return min(max(_EARLY, ceil(_ROOM * claiming)), _EARLIEST)
 
 
 @dataclass(frozen=True, slots=True)
