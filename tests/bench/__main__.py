@@ -8,9 +8,9 @@ from unittest.mock import patch
 
 from local.processes import free_port
 from local.stack import EmulatedStack
-from tests.bench import producer, reading, receiver, sender, traffic
+from tests.bench import importing, producer, reading, receiver, sender, traffic
 
-PARTS = ("sender", "receiver", "producer", *traffic.PARTS, "reading")
+PARTS = ("sender", "receiver", "producer", "importing", *traffic.PARTS, "reading")
 
 
 class Emulator(EmulatedStack):
@@ -41,6 +41,8 @@ def main() -> None:
                 receiver.run()
             if "producer" in chosen:
                 producer.run()
+            if "importing" in chosen:
+                importing.run(platform, f"http://127.0.0.1:{control}/_sim")
             traffic.run(platform, f"http://127.0.0.1:{control}/_sim", chosen)
             if "reading" in chosen:
                 reading.run()
