@@ -1,4 +1,4 @@
-"""A file of people: how fast it is checked and enqueued, and that being killed costs nobody a text, nor a second one.
+"""A file of people: how fast it is checked and enqueued, and that being killed costs nobody a text.
 
 ``BENCH_FULL=1`` enqueues all 100,000 people; else 20,000 are.
 """
