@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from kuaixintong.settings import TableNames
+from kuaixintong.settings import SenderSettings, TableNames
 from kuaixintong.status import Lookup
 from kuaixintong.stores.dynamo import Item, from_item, to_item
 from kuaixintong.wiring.reading import reader
@@ -83,6 +83,11 @@ class Deployment:
             StackName=self.stack.name, LogicalResourceId=logical
         )
         return found["StackResourceDetail"]["PhysicalResourceId"]
+
+    def sender_settings(self, function: str = "SenderFunction") -> SenderSettings:
+        """Return the settings of one of the deployed senders, from its own environment."""
+        found = self.aws.functions.get_function_configuration(FunctionName=self.physical(function))
+        return SenderSettings.read(found["Environment"]["Variables"])
 
     def acting_as(self, role: str) -> Clients:
         """Return clients that may do what a role of the template allows, and no more."""

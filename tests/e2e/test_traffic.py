@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched, pairwise
 from typing import Any
@@ -16,10 +17,9 @@ from unittest.mock import patch
 import pytest
 
 from kuaixintong.core.beijing import from_iso
-from kuaixintong.core.pace import Lane
 from kuaixintong.errand import QueueMessage
 from kuaixintong.redrive import Redriven, redrive_from
-from kuaixintong.settings import RedriveSettings, SenderSettings
+from kuaixintong.settings import RedriveSettings
 from kuaixintong.submission import Submitter
 from kuaixintong.wiring.redriving import dead_letters
 from kuaixintong.wiring.sender import submitter
@@ -143,28 +143,9 @@ def test_a_code_given_up_lies_with_its_lane_and_goes_back_into_it(
 
 
 @pytest.fixture
-def senders(deployment: Deployment, platform: RunningSimulator, requests: float) -> Iterator[list[Submitter]]:
+def senders(deployment: Deployment, requests: float) -> Iterator[list[Submitter]]:
     """Senders as three processes have them."""
-    outputs = deployment.outputs
-    settings = SenderSettings(
-        platform_url=platform.url,
-        platform_secret_arn=outputs["PlatformSecretArn"],
-        sends_table=outputs["SendsTableName"],
-        outbound_table=outputs["OutboundTableName"],
-        campaigns_table=outputs["CampaignsTableName"],
-        account_table=outputs["AccountTableName"],
-        send_queue_url=outputs["SendQueueUrl"],
-        dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
-        receive_limit=RECEIVE_LIMIT,
-        lease=90,
-        retention=timedelta(days=30),
-        store_content=True,
-        repeat_within=timedelta(minutes=60),
-        lane=Lane.ORDINARY,
-        requests_per_second=requests,
-        connect_timeout=3,
-        answer_timeout=10,
-    )
+    settings = replace(deployment.sender_settings(), requests_per_second=requests)
     with patch.dict(os.environ, deployment.stack.environment):
         made = [submitter(settings, threads=THREADS) for _ in range(3)]
         for each in made:  # to come back later is the queue's business, and these messages are in none

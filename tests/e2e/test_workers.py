@@ -5,14 +5,11 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
 
-from kuaixintong.core.pace import Lane
 from kuaixintong.errand import Progress, QueueMessage
-from kuaixintong.settings import SenderSettings
 from kuaixintong.submission import Submitter
 from kuaixintong.wiring.sender import submitter
 from local.narrator import SPEC_SEND
@@ -25,28 +22,9 @@ RECEIVE_LIMIT = load()["Parameters"]["ReceiveLimit"]["Default"]
 
 
 @pytest.fixture
-def workers(deployment: Deployment, platform: RunningSimulator) -> Iterator[list[Submitter]]:
+def workers(deployment: Deployment) -> Iterator[list[Submitter]]:
     """Senders as so many processes have them: nothing shared but the tables."""
-    outputs = deployment.outputs
-    settings = SenderSettings(
-        platform_url=platform.url,
-        platform_secret_arn=outputs["PlatformSecretArn"],
-        sends_table=outputs["SendsTableName"],
-        outbound_table=outputs["OutboundTableName"],
-        campaigns_table=outputs["CampaignsTableName"],
-        account_table=outputs["AccountTableName"],
-        send_queue_url=outputs["SendQueueUrl"],
-        dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
-        receive_limit=RECEIVE_LIMIT,
-        lease=90,
-        retention=timedelta(days=30),
-        store_content=True,
-        repeat_within=timedelta(minutes=60),
-        lane=Lane.ORDINARY,
-        requests_per_second=0,
-        connect_timeout=3,
-        answer_timeout=10,
-    )
+    settings = deployment.sender_settings()
     with patch.dict(os.environ, deployment.stack.environment):
         yield [submitter(settings, threads=1) for _ in range(WORKERS)]
 
