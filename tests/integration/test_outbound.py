@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -129,6 +130,29 @@ def test_a_part_that_waits_as_a_row_is_found_by_mobile(world: World, body: dict[
     assert world.outbound() == rows(body)
     assert world.row("order-1")["outbound"] is True
     assert world.accepted() == []
+
+
+def test_who_is_sent_to_in_a_year_is_known_until_then_and_as_long_after_as_ever(world: World) -> None:
+    world.deliver(SMALL | {"atTime": "2027-11-23 12:00:00", "hold": True})
+    row = world.table("OutboundTable").get({"mobile": EIGHT[0], "send_id": "order-1"})
+    assert row is not None
+    assert row["expires_at"] == world.row("order-1")["expires_at"]
+    assert row["expires_at"] == int((world.now + timedelta(days=365) + RETENTION).timestamp())
+
+
+def test_a_row_of_a_version_that_knew_no_outbound_goes_on_and_is_told(world: World) -> None:
+    proven(world).fates += [1]
+    world.deliver(SMALL)
+    table = world.memory["SendsTable"]
+    old = {"outbound", "history", "day_shard"}
+    for key, row in table.rows.items():
+        table.rows[key] = {name: value for name, value in row.items() if name not in old}
+    world.memory["OutboundTable"].rows.clear()
+    world.pass_time(minutes=1)
+    world.deliver(SMALL, receive_count=2)
+    assert states(world, "order-1") == {"1": "ACCEPTED"}
+    assert world.outbound() == rows(SMALL)
+    assert [event[0] for event in told(world)] == ["SUBMITTING", "ACCEPTED"]
 
 
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
