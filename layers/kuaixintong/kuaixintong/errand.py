@@ -187,13 +187,13 @@ class Errand:
         """Return the send's campaign as it is now, if it has one and somebody has named it."""
         return self.desk.campaigns.get(self.send.campaign) if self.send.campaign else None
 
-    def announce(self, part: Part, *, due: datetime | None = None) -> None:
-        """Write down who a part goes to, which lives on from now or, if it waits, from when it is ``due``.
+    def announce(self, part: Part, *, due_at: datetime | None = None) -> None:
+        """Write down who a part goes to, which lives on from now or, if it waits, from ``due_at``.
 
         Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
         """
         now, seconds = self.now(), max(self.spare(), _LEAST_FOR_OUTBOUND)
-        lives_from = max(now, due) if due else now
+        lives_from = max(now, due_at) if due_at else now
         self.desk.outbound.put(self.send.send_id, part.name, part.mobiles, now=lives_from, seconds=seconds)
 
 

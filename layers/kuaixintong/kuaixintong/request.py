@@ -256,17 +256,17 @@ class PartRequest:
         self._announce_waiting(seen)
         return None
 
-    def _announce_waiting(self, standing: Standing | None, due: datetime | None = None) -> None:
+    def _announce_waiting(self, standing: Standing | None, due_at: datetime | None = None) -> None:
         """Write down who a part goes to whose turn has not come: somebody may ask for the mobile long before."""
         if not (self._told or (standing and standing.outbound)):
-            self._errand.announce(self._part, due=due)
+            self._errand.announce(self._part, due_at=due_at)
             self._ahead = True
         self._told = True
 
-    def _announce_parked(self, due: datetime) -> None:
+    def _announce_parked(self, due_at: datetime) -> None:
         """The same of a part that waits as a row; where it costs more to write it twice, the row is looked at."""
         large = len(self._part.mobiles) > BATCH_ITEMS
-        self._announce_waiting(self._row() if large and not self._told else None, due)
+        self._announce_waiting(self._row() if large and not self._told else None, due_at)
 
     def _announce_end(self) -> None:
         """The same of a part that has come to its end without a request: also these are asked for by mobile."""
