@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
+from nicegui.events import Handler, UploadEventArguments
 
 from kuaixintong.core.beijing import BEIJING
 from kxt.console.language import Words
@@ -59,6 +60,14 @@ def ago(t: Words, seconds: float) -> str:
         if seconds >= size:
             return t(key, n=int(seconds // size))
     return t("ago.seconds", n=int(seconds))
+
+
+def file_field(label: str, accept: str, largest: int, take: Handler[UploadEventArguments]) -> None:
+    """Draw a button that lets a file be chosen, which ``take`` gets. Quasar's own uploader has no labels."""
+    upload = ui.upload(auto_upload=True, max_files=1, max_file_size=largest, on_upload=take)
+    upload.props(f'accept="{accept}"').classes("hidden")
+    button = ui.button(label).props("no-caps outline icon=attach_file")
+    button.on("click", js_handler=f"() => getElement({upload.id}).pickFiles()")
 
 
 def scroll_to_end(element: ui.element) -> None:

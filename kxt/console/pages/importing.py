@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kuaixintong.importing import Import
 from nicegui import ui
 from nicegui.events import UploadEventArguments
 
+from kuaixintong.importing import Import
 from kxt.console.desk import Desk
-from kxt.console.elements import empty, facts, link, tag
+from kxt.console.elements import empty, facts, file_field, link, tag
 from kxt.console.frame import campaign_address
 from kxt.console.imports import Going
 from kxt.console.language import Words
@@ -66,10 +66,7 @@ class _Form:
 
     def _draw_fields(self) -> None:
         t = self._t
-        upload = ui.upload(
-            label=t("import.file"), auto_upload=True, max_files=1, max_file_size=_LARGEST, on_upload=self._take
-        )
-        upload.props('accept=".csv,.txt,.tsv,.xlsx,.xls,.ods" flat bordered').classes("field").mark("file")
+        file_field(t("import.file"), ".csv,.txt,.tsv,.xlsx,.xls,.ods", _LARGEST, self._take)
         self._name = tag("p", t("import.no-file"), classes="quiet")
         self._text = ui.textarea(t("import.text")).props("outlined autogrow").classes("field").mark("text")
         tag("p", t("import.text-what"), classes="quiet")

@@ -24,8 +24,10 @@ _NEVER = "9"
 
 
 def calls(found: Conversation) -> int:
-    """Return how many calls to AWS a page took: five for the lists, one for the reports of every send."""
-    return 5 + sum(isinstance(each, Sent) and each.token is not None for each in found.events)
+    """Return how many calls to AWS a page took: five for the lists, one for the token of a send or a report."""
+    return 5 + sum(
+        isinstance(each, Reported) or bool(isinstance(each, Sent) and each.token) for each in found.events
+    )
 
 
 def key_of(event: Event) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from nicegui.events import UploadEventArguments
 
 from kuaixintong.core.mobiles import normalise
 from kxt.console.desk import Desk
-from kxt.console.elements import empty, tag
+from kxt.console.elements import empty, file_field, tag
 from kxt.console.frame import mobile_address
 from kxt.console.jobs import Standing, Tell
 from kxt.console.language import Words
@@ -97,9 +97,7 @@ def _draw_files(desk: Desk, t: Words) -> None:
 
     seen: list[Any] = []
     tag("h2", t("optouts.files"))
-    ui.upload(
-        label=t("optouts.import"), auto_upload=True, max_files=1, max_file_size=_LARGEST, on_upload=bring
-    ).props('accept=".csv,.txt" flat bordered').classes("field")
+    file_field(t("optouts.import"), ".csv,.txt", _LARGEST, bring)
     told = tag("p", classes="quiet").props('role="status"')
     faults = tag("ul")
     ui.button(t("campaigns.export"), on_click=take).props("no-caps outline").mark("export-optouts")
