@@ -10,13 +10,10 @@ from typing import Any
 
 import pytest
 
+from kuaixintong.core.ledger import State
 from kuaixintong.errand import QueueMessage
 from tests.fake_platform import Fate, Line
-from tests.sending import (
-    BODY,
-    bodies,
-    states,
-)
+from tests.sending import BODY, MOBILE, MORE_THAN_ONE_PART, bodies, fails, proven, states
 from tests.world import START, World
 
 PAUSES = {
@@ -175,3 +172,38 @@ def test_while_the_password_is_wrong_no_minute_sees_more_than_five_calls(world: 
     world.change_secret("right")
     run_queue(world, bodies(10), timedelta(minutes=15))
     assert sorted(world.accepted()) == [f"137{number:08}" for number in range(1, 11)]
+
+
+# --- what coming back costs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mobiles", [[MOBILE], MORE_THAN_ONE_PART], ids=["one part", "two"])
+def test_a_message_that_comes_back_in_a_pause_reads_its_rows_once_and_writes_nothing(
+    world: World, mobiles: list[str]
+) -> None:
+    proven(world).fates.append(240)
+    world.deliver(BODY, message_id="m-0")  # it pauses the account
+    body = BODY | {"mobiles": mobiles}
+    world.deliver(body)
+    before = world.all_rows()
+    writes, reads = (world.happens(f"SendsTable.{call}", lambda _: None) for call in ("[pu]*", "query"))
+    for count in (2, 3):
+        assert world.deliver(body, receive_count=count).again
+        world.pass_time(seconds=5)
+    assert (writes.count, reads.count) == (0, 2)
+    assert world.all_rows() == before
+
+
+def test_a_message_that_comes_again_when_all_is_done_takes_no_slot(world: World) -> None:
+    proven(world)
+    world.deliver(BODY)
+    world.pass_time(seconds=5)
+    world.happens("AccountTable.*", fails)
+    assert world.deliver(BODY, receive_count=2).repeats == 1
+
+
+def test_another_payload_under_a_taken_id_is_found_out_by_reading_too(world: World) -> None:
+    world.deliver(BODY | {"id": "order-1"})
+    again = world.deliver(BODY | {"id": "order-1", "content": "y"}, message_id="m-2", receive_count=2)
+    assert again.states == {State.REJECTED: 1}
+    assert "taken" in world.row("m-2")["words"]

@@ -138,6 +138,7 @@ class Errand:
         self.seen: dict[str, Standing] = {}
         self.refused: dict[str, dict[str, str]] = {}
         """Mobiles that are known to be invalid, by first-level part and with the day, where that was looked up."""
+        self._looked = message.receive_count == 1  # nothing to be seen yet
         self._time_left = time_left
         self._began = desk.clock()
 
@@ -168,6 +169,21 @@ class Errand:
     def over(self, now: datetime) -> bool:
         """Return whether ``validUntil`` has passed."""
         return self.send.expires is not None and self.send.expires <= now
+
+    def found(self, part: Part) -> Standing | None:
+        """Return how a part stands, if that is known; of a message that has come before, all rows are read, once.
+
+        A write that fails is charged by the row's size, and that of a part with 10,000 mobiles is large. Raises
+        :class:`IdTaken`.
+        """
+        if part.name not in self.seen and not self._looked:
+            self._looked = True
+            rows = self.desk.claims.known(self.send.send_id)
+            sends = {name: row for name, row in rows.items() if not row.gives_way}
+            if any(row.fingerprint != self.send.fingerprint for row in sends.values()):
+                raise IdTaken
+            self.seen = sends | self.seen
+        return self.seen.get(part.name)
 
     def note(self, part: Part, *, cancelled: datetime | None = None) -> Standing | None:
         """Write a part down that is not asked for yet; return what stands there if it is known already.

@@ -224,7 +224,7 @@ class PartRequest:
         now = self._errand.now()
         if due.waits_as_a_row(wait, now=now):
             return self._not_ours(self._claim(self._wait_bid(wait), now))
-        standing = self._errand.note(self._part)
+        standing = self._errand.seen.get(self._part.name) or self._errand.note(self._part)
         if standing and standing.state.final:
             return standing.state
         self._announce_waiting(standing)

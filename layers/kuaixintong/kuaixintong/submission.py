@@ -126,15 +126,17 @@ class _Walk:
         Part 1 comes first: it is where two payloads under one id collide.
         """
         first, *others = self._errand.send.parts
-        known = self._errand.note(first)
+        known = self._errand.found(first) or self._errand.note(first)
         if known is None or known.attempts == 0:  # the noting itself may have been cut off
             cancelled = known.cancelled if known and known.whole else None
             for part in others:
-                self._errand.note(part, cancelled=cancelled)
+                if not self._errand.found(part):
+                    self._errand.note(part, cancelled=cancelled)
 
     def _submit(self, part: Part) -> State | Again:
-        seen = self._errand.seen.get(part.name)
+        seen = self._errand.found(part)
         if seen and seen.state.final:
+            self._errand.progress.repeats += seen.state is not State.SPLIT
             return seen.state
         if not part.mobiles:
             if self._errand.note(part) is None:
