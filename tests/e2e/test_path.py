@@ -171,6 +171,8 @@ def test_25000_mobiles_go_out_in_three_parts_and_none_twice(
     assert len({part["token"] for part in parts}) == 3
     assert list(chain.from_iterable(part["mobiles"] for part in parts)) == mobiles
     assert platform.acceptances() == dict.fromkeys(mobiles, 1)
+    outbound = {row["mobile"]: row["part"] for row in deployment.rows("Outbound") if row["send_id"] == send_id}
+    assert outbound == {mobile: str(1 + place // 10_000) for place, mobile in enumerate(mobiles)}
 
 
 def test_a_number_that_the_platform_refuses_is_set_apart_and_the_good_ones_go_out(
@@ -193,8 +195,10 @@ def test_an_unreadable_push_is_quarantined(deployment: Deployment) -> None:
 def test_the_account_check_notes_the_balance(deployment: Deployment, platform: RunningSimulator) -> None:
     platform.change(balance=777)
     deployment.invoke("BalanceFunction", {})
-    [account] = deployment.rows("Account")
+    account = deployment.account()
     assert account["sm_balance"] == 777
+    [balances] = [row["balances"] for row in deployment.rows("Account") if row["cid"].endswith(":balances")]
+    assert balances[-1] == [account["checked_at"], 777, account["mm_balance"]]
     assert [request.fields["op"] for request in platform.requests()] == ["login"]
 
 

@@ -93,7 +93,7 @@ def test_what_is_too_dear_waits_and_codes_go_out(deployment: Deployment, platfor
 
 
 def probes(deployment: Deployment) -> str | None:
-    [account] = deployment.rows("Account") or [{}]
+    account = deployment.account()
     probed_at: str | None = account.get("probed_at")
     return probed_at
 
