@@ -118,7 +118,7 @@ class Deployment:
         return wait_until(final, f"{send_id} comes to its end", seconds=seconds)
 
     def account(self) -> dict[str, Any]:
-        """Return the account's row, empty if there is none yet; what else is noted of it has a colon in its key."""
+        """Return the account's row, empty if there is none: others that tell of it have a colon in their key."""
         return next((row for row in self.rows("Account") if ":" not in row["cid"]), {})
 
     def rows(self, table: str) -> list[Item]:
