@@ -68,9 +68,9 @@ class Attention(StrEnum):
 
 ADVICE = {
     Attention.UNCONFIRMED: "The platform has seen this part's timestamp, or may have, but its answer was lost, so "
-    "the token is not known. It is never sent again by the system. Delivery reports that prove its acceptance settle "
-    "it by themselves. If none come, ask the platform's staff about the timestamp and write down what they say (kxt "
-    "confirm); if it was not accepted, enqueue the mobiles again under a new id.",
+    "the token is not known. It is never sent again by the system. Delivery reports that prove its acceptance "
+    "settle it by themselves. If none come, ask the platform's staff about the timestamp and write down what they "
+    "say (kxt confirm); if it was not accepted, enqueue the mobiles again under a new id.",
     Attention.PROTOCOL: "The platform refused the request as malformed or with an unknown state code: we and the "
     "platform disagree on the protocol. Nothing was sent. Compare code and words with the interface's text, and "
     "enqueue the mobiles again under a new id once it is mended.",
