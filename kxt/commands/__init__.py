@@ -6,7 +6,7 @@ import typer
 
 from kxt.app import app
 
-_MODULES = ("sending", "importing", "asking", "mending", "stopping", "account", "doctor", "console")
+_MODULES = ("sending", "importing", "asking", "mending", "stopping", "optouts", "account", "doctor", "console")
 """In the order in which the help lists their commands."""
 
 

@@ -101,6 +101,8 @@ def import_(
         shell.give({"enqueued": 0, "faults": people.plan.faults, "notes": people.plan.notes})
         raise Told(both("Nothing was enqueued.", "没有提交任何内容。"))
     told = _preview(shell, people, offline=dry_run)
+    if category == "marketing":
+        _tell_opted_out(shell, people, told, report)
     if dry_run:
         shell.give(told)
         return
@@ -119,6 +121,17 @@ def _tell_faults(shell: Shell, people: Import, report: Path | None) -> None:
         shell.say(both(f"and {more} more: {told}", f"以及另外 {more} 处：{told}"), "red")
     for note in people.plan.notes[:_MOST_FAULTS]:
         shell.say(str(note), "yellow")
+
+
+def _tell_opted_out(shell: Shell, people: Import, told: dict[str, object], report: Path | None) -> None:
+    notes = people.opted_out(shell.stack.optouts)
+    for note in notes[:_MOST_FAULTS]:
+        shell.say(str(note), "yellow")
+    if len(notes) > _MOST_FAULTS:
+        shell.say(both(f"{len(notes)} people have opted out", f"共 {len(notes)} 人已退订"), "yellow")
+    if report:
+        write_faults(report, sorted([*people.plan.faults, *people.plan.notes, *notes]))
+    told["opted_out"] = len(notes)
 
 
 def _preview(shell: Shell, people: Import, *, offline: bool) -> dict[str, object]:

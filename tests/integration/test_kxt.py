@@ -495,3 +495,39 @@ def test_a_part_that_is_not_unconfirmed_is_a_sentence(deployed: Deployed) -> Non
 @pytest.mark.parametrize("arguments", [(), ("--token", "1", "--not-accepted"), ("--not-accepted",)])
 def test_to_settle_a_part_one_thing_has_to_be_said(deployed: Deployed, arguments: tuple[str, ...]) -> None:
     assert kxt("confirm", "order-1", "1", *arguments).status == 2
+
+
+# --- opt-outs ---------------------------------------------------------------------------------------------------
+
+
+def test_opt_outs_are_added_listed_and_removed(deployed: Deployed) -> None:
+    assert kxt("optout", "list").said == "Nobody has opted out.\n"
+    assert kxt("optout", "add", MOBILE, "+86 137-0000-0002").rows[1:] == [
+        [MOBILE, "noted"],
+        ["+86 137-0000-0002", "noted"],
+    ]
+    assert {row[0] for row in kxt("optout", "list").rows[1:]} == {MOBILE, OTHER}
+    assert kxt("optout", "remove", MOBILE).status == 0
+    assert [each["mobile"] for each in kxt("optout", "list", "--json").json] == [OTHER]
+
+
+def test_what_is_no_mobile_cannot_opt_out(deployed: Deployed) -> None:
+    told = kxt("optout", "add", "12345")
+    assert (told.status, "is no mobile" in told.said) == (2, True)
+
+
+def test_opt_outs_go_through_files(deployed: Deployed, tmp_path: Path) -> None:
+    brought, taken = tmp_path / "in.csv", tmp_path / "out.csv"
+    brought.write_text(f"mobile\n{MOBILE}\n12345\n{OTHER}\n")
+    told = kxt("optout", "import", str(brought))
+    assert (told.status, told.rows[1]) == (1, ["2", "0", "1"])
+    assert "line 3: " in told.said
+    assert kxt("optout", "export", str(taken)).status == 0
+    with taken.open(encoding="utf-8-sig", newline="") as file:
+        assert {row["mobile"] for row in csv.DictReader(file)} == {MOBILE, OTHER}
+
+
+@pytest.mark.parametrize("command", ["import", "export"])
+def test_a_list_that_cannot_be_opened_is_a_sentence(deployed: Deployed, tmp_path: Path, command: str) -> None:
+    told = kxt("optout", command, str(tmp_path / "no" / "list.csv"))
+    assert (told.status, "cannot be" in told.said, "Traceback" in told.said) == (1, True, False)

@@ -16,9 +16,12 @@ ROOT = Path(__file__).parents[2]
 
 COMMANDS = (
     *("send", "import", "show", "who", "campaign", "today", "attention", "redrive", "quarantine"),
-    *("cancel", "confirm", "account", "doctor", "console"),
+    *("cancel", "confirm", "optout", "account", "doctor", "console"),
 )
-SUBCOMMANDS = ("quarantine list", "quarantine release")
+SUBCOMMANDS = (
+    *("quarantine list", "quarantine release"),
+    *("optout list", "optout add", "optout remove", "optout import", "optout export"),
+)
 LANGUAGES = ("C.UTF-8", "zh_CN.UTF-8")
 
 _ALL_HELP = """
@@ -55,7 +58,9 @@ def test_help_fits_a_terminal_of_80_columns(language: str, line: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("line", [*(each for each in COMMANDS if each != "quarantine"), *SUBCOMMANDS])
+@pytest.mark.parametrize(
+    "line", [*(each for each in COMMANDS if each not in ("quarantine", "optout")), *SUBCOMMANDS]
+)
 def test_help_leads_with_examples(language: str, line: str) -> None:
     printed = helps(language)[line]
     assert f"    kxt {line}" in printed

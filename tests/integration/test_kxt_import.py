@@ -331,3 +331,15 @@ def test_a_message_that_one_batch_lost_is_enqueued_by_the_next_run(
     assert "spring:4" not in {each["id"] for each in queue.taken()}
     assert imported(people).status == 0
     assert "spring:4" in {each["id"] for each in queue.taken()}
+
+
+def test_people_who_have_opted_out_are_told_and_are_no_fault(
+    deployed: Deployed, queue: Queue, people: Path, tmp_path: Path
+) -> None:
+    kxt("optout", "add", "13700000005", "13900000000")
+    report = tmp_path / "told.csv"
+    told = imported(people, "--category", "marketing", "--report", str(report))
+    assert (told.status, len(queue.taken())) == (0, 180)
+    assert "line 6: has opted out, and is left out." in told.said
+    assert '6,"has opted out, and is left out."' in report.read_text("utf-8-sig")
+    assert "opted out" not in imported(people, campaign="water").said

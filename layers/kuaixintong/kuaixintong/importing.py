@@ -34,6 +34,7 @@ from kuaixintong.core.errors import FileRefused
 from kuaixintong.core.people import Fault, Plan, TableWrong, Text, plan
 
 if TYPE_CHECKING:
+    from kuaixintong.optouts import OptOuts
     from kuaixintong.producer import Outbox
     from kuaixintong.stores.campaigns import Campaigns
 
@@ -80,6 +81,11 @@ class Import:
         told = json.dumps([opened.digest, asked], sort_keys=True)
         digest = hashlib.sha256(told.encode()).hexdigest()
         return cls(made, campaign, fields, path.name, digest)
+
+    def opted_out(self, optouts: "OptOuts") -> list[Fault]:
+        """Return a note for each person who has opted out: the sender leaves them out of marketing."""
+        out = (each.mobile for each in optouts.list())
+        return self.plan.among(out, "has opted out, and is left out.")
 
     def claim(self, campaigns: "Campaigns", *, now: datetime | None = None) -> "Import":
         """Write the campaign down, or find this very file there: return the import as it is to be enqueued.

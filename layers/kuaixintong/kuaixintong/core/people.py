@@ -147,6 +147,7 @@ class Plan:
     faults: list[Fault] = field(default_factory=list)
     notes: list[Fault] = field(default_factory=list)
     _groups: list[_Group] = field(default_factory=list)
+    _lines: dict[str, int] = field(default_factory=dict)
 
     @property
     def mobiles(self) -> int:
@@ -172,9 +173,9 @@ class Plan:
         """Return the first person's text."""
         return self._groups[0].text if self._groups else ""
 
-    def people(self) -> Iterator[tuple[str, int]]:
-        """Yield every mobile that is sent to, with the first line of its send."""
-        return ((mobile, group.line) for group in self._groups for mobile in group.mobiles)
+    def among(self, mobiles: Iterable[str], words: str) -> list[Fault]:
+        """Return a note for each of these mobiles that is a person's here, in the order of their lines."""
+        return sorted(Fault(self._lines[mobile], words) for mobile in mobiles if mobile in self._lines)
 
     def fields(self, campaign: str, common: Mapping[str, Any], *, start: int = 0) -> Iterator[dict[str, Any]]:
         """Yield the sends from the one at ``start`` on, as the fields of a queue's body."""
@@ -205,7 +206,7 @@ class _Planner:
         self._table = table
         self._text = text
         self._open: dict[str, _Group] = {}
-        self._seen: dict[str, int] = {}
+        self._seen = plan._lines  # noqa: SLF001  # its own, while it is made
         self._blank: list[int] = []
 
     def run(self, mobile: str | None) -> None:
