@@ -1,13 +1,11 @@
 """What tests cancel and call in with: a process of its own on a world's tables."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from kuaixintong.calling_in import CallingIn
 from kuaixintong.cancel import Canceller
-from kuaixintong.core.enqueueing import Message
 from kuaixintong.core.lanes import Lane
-from kuaixintong.stores.lanes import Lanes, Refusal
+from kuaixintong.stores.lanes import Lanes
 from kuaixintong.stores.parts import Parts
 from tests.gates import Gate, gated
 from tests.world import World
@@ -32,10 +30,8 @@ class PaperLanes(Lanes):
     def __init__(self) -> None:
         self.put_in: dict[Lane, list[str]] = {lane: [] for lane in Lane}
 
-    def put(self, lane: Lane, messages: Sequence[Message]) -> dict[int, Refusal]:
-        assert len(messages) <= 10
-        self.put_in[lane] += [message.body for message in messages]
-        return {}
+    def put_one(self, lane: Lane, body: str) -> None:
+        self.put_in[lane].append(body)
 
     def take(self, lane: Lane = Lane.ORDINARY) -> list[str]:
         """Return what has come since it was last asked."""

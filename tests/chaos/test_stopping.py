@@ -229,7 +229,7 @@ HELD_FIRST: tuple[tuple[Fault, ...], ...] = (
     (),
     *((fault,) for fault in (*map(Kill, (1, 2)), Unwritten(1), Unheard(1))),
 )
-QUERY, PUT, UPDATE = "SendsTable.query", "lanes.put", "SendsTable.update"
+QUERY, PUT, UPDATE = "SendsTable.query", "lanes.put_one", "SendsTable.update"
 DEATHS: tuple[tuple[str, ...], ...] = ((), (UPDATE,), (QUERY,), (PUT,), (PUT, UPDATE), (UPDATE, UPDATE))
 """Before which call the function that enqueues dies, look after look."""
 ON_REFERENCE = FAULTS[::2] if FULL else FAULTS[::6]

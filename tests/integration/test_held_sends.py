@@ -1,19 +1,20 @@
 """What waits for longer than a message can: as a row, which is enqueued again when it is due."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from kuaixintong import calling_in as module
 from kuaixintong.calling_in import CallingIn
 from kuaixintong.core import beijing, due, references
-from kuaixintong.core.enqueueing import Message
 from kuaixintong.core.lanes import Lane
 from kuaixintong.core.references import Reference
-from kuaixintong.stores.lanes import Refusal
 from tests.fake_platform import Line
+from tests.holding import hold
 from tests.sending import BODY, EIGHT, IN_AN_HOUR, MOBILE, MORE_THAN_ONE_PART, fails, refuse, rows_of, states
 from tests.stopping import PaperLanes, calling_in
 from tests.world import World
@@ -80,9 +81,8 @@ def test_a_row_that_was_enqueued_is_looked_at_again_in_fifteen_minutes_and_not_b
 
 def test_what_was_not_enqueued_is_looked_at_the_next_minute(world: World, lanes: PaperLanes) -> None:
     class Closed(PaperLanes):
-        def put(self, lane: Lane, messages: Sequence[Message]) -> dict[int, Refusal]:
+        def put_one(self, lane: Lane, body: str) -> None:
             fails()
-            return {}
 
     world.deliver(HELD)
     world.now += HOUR
@@ -91,16 +91,27 @@ def test_what_was_not_enqueued_is_looked_at_the_next_minute(world: World, lanes:
     assert calling_in(world, lanes).run(seconds=50).enqueued.total() == 1
 
 
-def test_what_sqs_refuses_of_a_batch_is_looked_at_the_next_minute(world: World, lanes: PaperLanes) -> None:
-    class Picky(PaperLanes):
-        def put(self, lane: Lane, messages: Sequence[Message]) -> dict[int, Refusal]:
-            super().put(lane, messages)
-            return {place: Refusal("no", lasting=False) for place, _ in enumerate(messages)}
+def test_urgent_ones_are_enqueued_before_others_that_are_due_for_longer(world: World) -> None:
+    class One(PaperLanes):
+        def __init__(self) -> None:
+            super().__init__()
+            self.order: list[str] = []
 
-    world.deliver(HELD)
-    world.now += HOUR
-    assert calling_in(world, Picky()).run(seconds=50).failed == 1
-    assert calling_in(world, lanes).run(seconds=50).enqueued.total() == 1
+        def put_one(self, lane: Lane, body: str) -> None:
+            self.order.append(lane)
+
+    lanes = One()
+    mine = [name for name in map(str, range(200)) if due.shard(name, "1") == "due#0"][:6]
+    for number, name in enumerate(mine):
+        hold(
+            world.table("SendsTable"),
+            BODY | {"id": name},
+            world.now,
+            Lane.URGENT if number == 5 else Lane.ORDINARY,
+        )
+    with patch.object(module, "THREADS", 1):
+        calling_in(world, lanes).run(seconds=50)
+    assert lanes.order == ["urgent", *["ordinary"] * 5]
 
 
 def test_a_function_that_dies_after_enqueueing_enqueues_again_and_the_send_goes_out_once(

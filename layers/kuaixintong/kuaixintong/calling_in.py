@@ -6,26 +6,22 @@ by a worker's claim or a cancel alone, so that a message that was lost on its wa
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import batched, chain
+from itertools import batched
 from typing import Self
 
 from kuaixintong.core import beijing, due, references
 from kuaixintong.core.due import NEXT_LOOK, Due
-from kuaixintong.core.enqueueing import Message
-from kuaixintong.core.errors import KuaixintongError, StoreUnavailable
+from kuaixintong.core.errors import KuaixintongError
 from kuaixintong.core.lanes import Lane
 from kuaixintong.stores.lanes import Lanes
 from kuaixintong.stores.parts import Parts
 
 THREADS = 16
-"""Calls side by side: two for each of the index's keys."""
-
-_BATCH = 10
-"""Messages that SQS takes in one call."""
+"""Calls side by side."""
 
 _AT_ONCE = 500
 """Rows of a key that are taken in hand together, so that an end that comes early leaves few undone."""
@@ -64,43 +60,32 @@ class CallingIn:
         up by the next look.
         """
         deadline = self._monotonic() + seconds
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="due") as threads:
-            looks = list(threads.map(lambda shard: self._look(shard, deadline), due.shards()))
+        with (
+            ThreadPoolExecutor(due.SHARDS, thread_name_prefix="look") as looking,
+            ThreadPoolExecutor(THREADS, thread_name_prefix="due") as enqueueing,
+        ):
+            looks = list(looking.map(lambda shard: self._look(shard, deadline, enqueueing), due.shards()))
         return sum(looks, Called(Counter()))
 
-    def _look(self, shard: str, deadline: float) -> Called:
-        """Enqueue what is due under one of the index's keys, the longest due first."""
+    def _look(self, shard: str, deadline: float, threads: ThreadPoolExecutor) -> Called:
+        """Enqueue what is due under one of the index's keys: the longest due first, urgent ones before others."""
         done = Called(Counter())
-        rows = self._parts.due(shard, beijing.iso(self._clock()))
-        for some in batched(rows, _AT_ONCE, strict=False):
-            by_lane = [[row for row in some if row.lane is lane] for lane in (Lane.URGENT, Lane.ORDINARY)]
-            for ten in chain.from_iterable(batched(each, _BATCH, strict=False) for each in by_lane):
-                if self._monotonic() >= deadline:
-                    return done + Called(Counter(), left=True)
-                done += self._enqueue(ten)
+        for some in batched(self._parts.due(shard, beijing.iso(self._clock())), _AT_ONCE, strict=False):
+            rows = sorted(some, key=lambda row: row.lane is not Lane.URGENT)
+            done = sum(threads.map(lambda row: self._enqueue(row, deadline), rows), done)
+            if done.left:
+                break
         return done
 
-    def _enqueue(self, rows: Sequence[Due]) -> Called:
-        """Enqueue up to ten rows of one lane; those that are in the queue then are not looked at for a while."""
-        now, lane = self._clock(), rows[0].lane
+    def _enqueue(self, row: Due, deadline: float) -> Called:
+        """Enqueue a row; one that is in its queue then is not looked at for a while."""
+        if self._monotonic() >= deadline:
+            return Called(Counter(), left=True)
+        now = self._clock()
+        late = (now - beijing.from_iso(row.due_at)).total_seconds()
         try:
-            refused = self._lanes.put(lane, [_message(place, row) for place, row in enumerate(rows)])
-        except KuaixintongError:  # none, or nobody knows which: they are enqueued again
-            return Called(Counter(), failed=len(rows), late=_late(rows, now))
-        enqueued = [row for place, row in enumerate(rows) if place not in refused]
-        failed = len(refused)
-        for row in enqueued:
-            try:
-                self._parts.look_later(row, beijing.iso(now + NEXT_LOOK))
-            except StoreUnavailable:  # it is enqueued once more
-                failed += 1
-        return Called(Counter({lane: len(enqueued)}), failed, _late(rows, now))
-
-
-def _late(rows: Sequence[Due], now: datetime) -> float:
-    return max((now - beijing.from_iso(row.due_at)).total_seconds() for row in rows)
-
-
-def _message(place: int, row: Due) -> Message:
-    body = references.written(row.reference)
-    return Message(place, row.reference.send_id, row.lane, None, body, len(body))
+            self._lanes.put_one(row.lane, references.written(row.reference))
+            self._parts.look_later(row, beijing.iso(now + NEXT_LOOK))
+        except KuaixintongError:  # it may be in its queue or not: it is enqueued again
+            return Called(Counter(), failed=1, late=late)
+        return Called(Counter({row.lane: 1}), late=late)

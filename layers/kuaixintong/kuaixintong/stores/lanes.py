@@ -32,6 +32,11 @@ class Lanes:
         self._client = client
         self._urls = urls
 
+    def put_one(self, lane: Lane, body: str) -> None:
+        """Enqueue one message. Raises as :meth:`put` does."""
+        with refusals("sqs"):
+            self._client.send_message(QueueUrl=self._urls[lane], MessageBody=body)
+
     def put(self, lane: Lane, messages: Sequence[Message]) -> dict[int, Refusal]:
         """Enqueue up to ten messages; return why some were not taken, by their places. The others are durable.
 

@@ -3,6 +3,7 @@
 import time
 
 from kuaixintong.calling_in import THREADS, CallingIn
+from kuaixintong.core.due import SHARDS
 from kuaixintong.core.lanes import Lane
 from kuaixintong.settings import DueSettings
 from kuaixintong.stores import aws
@@ -14,7 +15,7 @@ from kuaixintong.wiring import now
 
 def calling_in(settings: DueSettings) -> CallingIn:
     """Build it."""
-    dynamodb = aws.dynamodb(connections=THREADS)
+    dynamodb = aws.dynamodb(connections=THREADS + SHARDS)
     lanes = {Lane.ORDINARY: settings.send_queue_url, Lane.URGENT: settings.urgent_queue_url}
     return CallingIn(
         Parts(DynamoTable(dynamodb, settings.sends_table)),
