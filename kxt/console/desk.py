@@ -11,6 +11,7 @@ from typing import Any
 
 from kxt.console.imports import Imports
 from kxt.console.jobs import Jobs
+from kxt.console.playing import Story
 from kxt.console.simulation import Simulation
 
 _THREADS = 8
@@ -33,6 +34,7 @@ class Desk:
         self.read_only = read_only
         self.jobs = Jobs()
         self.imports = Imports()
+        self.story = Story()
         self.handsets: dict[str, None] = {}
         """The handsets that somebody has put up, for all open pages."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="desk")
@@ -85,4 +87,5 @@ class Desk:
         """Let go of the threads."""
         self.jobs.close()
         self.imports.close()
+        self.story.close()
         self._threads.shutdown(wait=False, cancel_futures=True)

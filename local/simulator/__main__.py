@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from local.simulator.settings import Apart, Memory, RateKind, Refused, Segments, Settings, checked_settings
@@ -23,6 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=8180, help="0: any free one")
     add("--servers", type=int, default=1, help="of one platform, on this port and the next ones")
     add("--control-port", type=int, default=0, help="control alone, for outages of the other; 0: any free one")
+    add("--console-port", type=int, default=None, help="the pages of handsets and faults, too; 0: any free one")
     add("--cid", default=given.cid, help="organisation")
     add("--uid", default=given.uid, help="user")
     add("--pwd", default=given.pwd, help="password in clear")
@@ -161,7 +163,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     )
 
 
-async def _serve(settings: Settings, servers: int, port: int, control_port: int) -> None:
+async def _serve(settings: Settings, servers: int, port: int, control_port: int, console_port: int | None) -> None:
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
@@ -170,9 +172,26 @@ async def _serve(settings: Settings, servers: int, port: int, control_port: int)
         await simulator.start(port, control_port)
         for url in simulator.urls:
             print(f"listening on {url}", flush=True)
-        await told_to_stop.wait()
+        async with _console(simulator.control_url, console_port):
+            await told_to_stop.wait()
     finally:
         await simulator.stop()
+
+
+@asynccontextmanager
+async def _console(control_url: str, port: int | None) -> AsyncIterator[None]:
+    """Let the console show handsets and faults while the block lasts, in its own process, which prints its link."""
+    if port is None:
+        yield
+        return
+    command = (sys.executable, "-m", "kxt.console", "--simulator", control_url, "--port", str(port))
+    console = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):  # it has ended by itself, and has said why
+            console.terminate()
+        await console.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -186,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as refused:
         parser.error(str(refused))
     try:
-        asyncio.run(_serve(settings, options.servers, options.port, options.control_port))
+        asyncio.run(_serve(settings, options.servers, options.port, options.control_port, options.console_port))
     except OSError as error:
         print(f"cannot listen: {error}", file=sys.stderr)
         return 1

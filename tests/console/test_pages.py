@@ -172,6 +172,13 @@ def test_a_handset_receives_answers_and_is_switched_off(page: "Page", console: R
     expect(sender.locator(".content")).to_contain_text(t("delivery.failed"))
 
 
+def test_the_demos_story_plays_at_the_press_of_a_button(page: "Page", console: RunningConsole, t: Words) -> None:
+    page.goto(at(console, t, "/handsets"))
+    page.get_by_role("button", name=t("play.button")).click()
+    for step in ("play.enqueued", "play.accepted", "play.reported", "play.answered", "play.done"):
+        expect(page.locator(".content")).to_contain_text(t(step), timeout=30_000)
+
+
 def test_a_fault_is_a_switch_and_a_refused_push_is_marked_red(
     page: "Page", console: RunningConsole, t: Words
 ) -> None:

@@ -1,5 +1,7 @@
 """What the pages are made of, without a browser: counts, drafts, handsets, switches, and what they cost AWS."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -7,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 
 pytest.importorskip("nicegui", reason="the console is not installed: make .venv/marks/console")
 
@@ -25,6 +28,7 @@ from kxt.console.pages.handsets import set_mode
 from kxt.console.pages.platform import SWITCHES, looked_at, same, switched
 from kxt.console.simulation import Simulation, SimulatorSilent
 from local.processes import wait_until
+from local.records import ROOT
 from local.simulator.running import RunningSimulator, running_simulator
 from tests.console.world import LocalWorld, local_world
 
@@ -181,6 +185,23 @@ def test_a_simulator_that_is_gone_or_says_no_is_told(sim: RunningSimulator) -> N
         Simulation(sim.control_url).change(balance=-1)
     with pytest.raises(SimulatorSilent):
         looked_at(Simulation("http://127.0.0.1:9/_sim"))
+
+
+def test_a_simulator_alone_has_the_handsets_pages_if_it_is_asked_to() -> None:
+    command = [sys.executable, "-m", "local.simulator", "--port", "0", "--console-port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            link = next(line.strip() for line in process.stdout if "/open?key=" in line)
+            with requests.Session() as browser:
+                answer = browser.get(link, headers={"Accept-Language": "zh"}, timeout=10)
+            assert answer.url.endswith("/zh")
+            assert "手机" in answer.text
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+    with pytest.raises(requests.ConnectionError):
+        requests.get(link, timeout=5)
 
 
 # --- read only, errors, files -----------------------------------------------------------------------------------

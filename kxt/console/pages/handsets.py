@@ -10,10 +10,11 @@ from nicegui import ui
 from kuaixintong.core.mobiles import normalise
 from kxt.console.desk import Desk
 from kxt.console.elements import empty, link, scroll_to_end, tag, when
-from kxt.console.frame import mobile_address
+from kxt.console.frame import mobile_address, send_address
 from kxt.console.handsets import FULL_CODE, SHOWN, Bubble, Mode, Screen, bubbles, mode_of
 from kxt.console.language import Words
 from kxt.console.live import Keyed, Live, act
+from kxt.console.playing import Played
 from kxt.console.simulation import Simulation
 
 _MOST = 24
@@ -78,6 +79,8 @@ def draw(desk: Desk, t: Words) -> None:
     tag("p", t("handsets.what"), classes="lead")
     if not desk.read_only:
         _putting_up(desk, t)
+        if desk.has_stack:
+            _story(desk, t)
 
     def show(found: Shelf) -> None:
         nothing.set_visibility(not found.screens)
@@ -104,6 +107,32 @@ def _putting_up(desk: Desk, t: Words) -> None:
             ui.input(t("handsets.mobile")).props("outlined dense").on("keydown.enter", put_up).mark("new-handset")
         )
         ui.button(t("handsets.add"), on_click=put_up).props("no-caps outline")
+
+
+def _story(desk: Desk, t: Words) -> None:
+    """The demo's story at the press of a button, and how far it is."""
+
+    def show(found: Played) -> None:
+        box.clear()
+        if not found.send_id:
+            return
+        with box:
+            for step in found.steps:
+                tag("li", t(step))
+            with tag("li"):
+                link(t("sends.title", id=found.send_id), send_address(t, found.send_id))
+            if found.trouble:
+                tag("li", t("play.trouble", why=found.trouble), classes="note trouble")
+            elif not found.running:
+                tag("li", t("play.done"))
+
+    def play() -> None:
+        desk.story.play(desk.acting, desk.steering)
+
+    ui.button(t("play.button"), on_click=lambda: act(desk, t, play)).props("no-caps outline").mark("play")
+    live = Live(desk, t, desk.story.played, show)
+    with live.body:
+        box = tag("ol").props('role="status"')
 
 
 def _draw_screen(desk: Desk, t: Words, screen: Screen) -> Callable[[Screen], None]:
