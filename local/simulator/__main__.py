@@ -180,7 +180,7 @@ async def _serve(settings: Settings, servers: int, port: int, control_port: int,
 
 @asynccontextmanager
 async def _console(control_url: str, port: int | None) -> AsyncIterator[None]:
-    """Let the console show handsets and faults while the block lasts, in its own process, which prints its link."""
+    """Let the console show handsets and faults while the block lasts; its own process prints its link."""
     if port is None:
         yield
         return

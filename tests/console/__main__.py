@@ -6,7 +6,9 @@ The first line on stdout is JSON: where the console is opened, and the simulator
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
@@ -16,6 +18,8 @@ os.environ.update(
     POWERTOOLS_METRICS_NAMESPACE="Kuaixintong",
     POWERTOOLS_SERVICE_NAME="test",
 )
+
+from botocore.exceptions import EndpointConnectionError
 
 from kxt.console.desk import Desk  # boto3 looks at the environment as it is imported
 from kxt.console.serving import serve
@@ -36,6 +40,16 @@ def main() -> int:
             sys.stdout.write(f"{json.dumps(line)}\n")
             sys.stdout.flush()
 
+        def silence(_number: int, _frame: object) -> None:
+            silent.clear() if silent.is_set() else silent.set()
+
+        def refuse(**_: object) -> None:
+            if silent.is_set():
+                raise EndpointConnectionError(endpoint_url="DynamoDB")
+
+        silent = threading.Event()
+        signal.signal(signal.SIGUSR1, silence)  # DynamoDB does not answer the console, until told so again
+        world.stack.dynamodb.meta.events.register("before-call", refuse)
         simulation = Simulation(world.platform.control_url)
         desk = Desk(world.stack, name=NAME, simulation=simulation, read_only=options.read_only)
         serve(desk, port=options.port, tell=tell)

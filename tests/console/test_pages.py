@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("console")
 
 expect.set_options(timeout=10_000)
 
-PAGES = ("", "/send", "/import", "/campaigns", "/attention", "/account", "/handsets", "/platform")
+PAGES = ("", "/send", "/import", "/campaigns", "/attention", "/optouts", "/account", "/handsets", "/platform")
 IN_TIME = 4_000  # milliseconds until what has happened is seen on an open page
 
 FIRST, SECOND = "13800000860", "18930612517"
@@ -170,6 +170,32 @@ def test_a_handset_receives_answers_and_is_switched_off(page: "Page", console: R
     expect(handset).to_have_class(re.compile("mode-off"))
     composed(sender, console, t, mobile, "再见")
     expect(sender.locator(".content")).to_contain_text(t("delivery.failed"))
+
+
+def test_a_mobile_is_opted_out_listed_and_taken_out_again(
+    page: "Page", console: RunningConsole, t: Words, tmp_path: Any
+) -> None:
+    mobile, brought = ("13900000021", "13900000022") if t.language == "en" else ("13900000023", "13900000024")
+    page.goto(at(console, t, "/optouts"))
+    table = page.locator(".q-table")
+    page.get_by_label(t("handsets.mobile"), exact=True).fill(mobile)
+    page.get_by_role("button", name=t("optouts.out"), exact=True).click()
+    expect(page.get_by_role("alertdialog")).to_contain_text(t("mobile.opt-out-what"))
+    page.get_by_role("alertdialog").get_by_role("button", name=t("optouts.out"), exact=True).click()
+    expect(table).to_contain_text(mobile, timeout=15_000)
+    expect(table).to_contain_text(t("by.person"))
+    people = tmp_path / "list.csv"
+    people.write_text(f"mobile\n{brought}\n12\n", "utf-8")
+    page.locator("input[type=file]").set_input_files(people)
+    expect(page.get_by_text(t("optouts.imported", noted=1, known=0, faults=1))).to_be_visible()
+    expect(table).to_contain_text(brought, timeout=15_000)
+    with page.expect_download() as download:
+        page.get_by_role("button", name=t("campaigns.export")).click()
+    assert {mobile, brought} <= set(re.findall(r"\d{11}", download.value.path().read_text("utf-8")))
+    page.get_by_label(t("handsets.mobile"), exact=True).fill(mobile)
+    page.get_by_role("button", name=t("optouts.in"), exact=True).click()
+    page.get_by_role("alertdialog").get_by_role("button", name=t("optouts.in"), exact=True).click()
+    expect(table).not_to_contain_text(mobile, timeout=15_000)
 
 
 def test_the_demos_story_plays_at_the_press_of_a_button(page: "Page", console: RunningConsole, t: Words) -> None:

@@ -1,5 +1,6 @@
 """The console under attack from other pages, read by machines, on small screens, and while the store is silent."""
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("console")
 
 PAGES = (
-    *("", "/send", "/import", "/campaigns", "/attention", "/account", "/handsets", "/platform"),
+    *("", "/send", "/import", "/campaigns", "/attention", "/optouts", "/account", "/handsets", "/platform"),
     *("/mobile/13800000860", "/sends/order-4711", "/campaigns/autumn"),
 )
 
@@ -180,6 +181,24 @@ def test_a_send_is_written_and_sent_with_the_keyboard_alone(page: "Page", consol
     expect(page.get_by_role("button", name="Send", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/sends/**")
+
+
+def test_a_store_that_does_not_answer_is_told_and_asked_again_and_what_was_known_stays(
+    page: "Page", console: RunningConsole
+) -> None:
+    mobile = "13900000099"
+    console.steer("mo", mobile=mobile, content="before the silence")
+    page.goto(f"{console.base}/en/mobile/{mobile}")
+    expect(page.locator(".conversation")).to_contain_text("before the silence", timeout=10_000)
+    console.process.send_signal(signal.SIGUSR1)
+    try:
+        told = page.get_by_role("status").filter(has_text="Asked again in").first
+        expect(told).to_be_visible(timeout=10_000)
+        expect(told).to_contain_text("DynamoDB")
+        expect(page.locator(".conversation")).to_contain_text("before the silence")
+    finally:
+        console.process.send_signal(signal.SIGUSR1)
+    expect(page.get_by_text("Asked again in").filter(visible=True)).to_have_count(0, timeout=40_000)
 
 
 def test_read_only_offers_nothing_and_changes_nothing(chromium: "Browser") -> None:
