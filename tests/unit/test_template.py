@@ -287,3 +287,14 @@ def test_every_parameter_has_a_default_but_the_platforms_address(template: dict[
 def test_every_parameter_has_its_range(template: dict[str, Any]) -> None:
     for name, each in template["Parameters"].items():
         assert {"AllowedValues", "AllowedPattern", "MaxValue"} & set(each), name
+
+
+def test_the_senders_may_read_the_allow_list_where_there_is_one_alone(template: dict[str, Any]) -> None:
+    made = template["Resources"]
+    assert made["AllowListPolicy"]["Condition"] == made["AllowListParameter"]["Condition"] == "HasAllowList"
+    assert made["AllowListPolicy"]["Properties"]["Roles"] == [{"Ref": "SenderRole"}, {"Ref": "UrgentSenderRole"}]
+    [statement] = made["AllowListPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Action"], "*" in str(statement["Resource"])) == ("ssm:GetParameter", False)
+    for sender in ("SenderFunction", "UrgentSenderFunction"):
+        variables = made[sender]["Properties"]["Environment"]["Variables"]
+        assert variables["ALLOW_LIST_PARAMETER"] == {"Fn::If": ["HasAllowList", {"Ref": "AllowListParameter"}, ""]}
