@@ -23,7 +23,7 @@ from kuaixintong.stores.outbound import Outbound
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.queue import SendQueue
 from kuaixintong.stores.secrets import CachedSecret
-from kuaixintong.stores.table import DynamoTable
+from kuaixintong.stores.table import DynamoTable, Table
 from kuaixintong.submission import Submitter
 from kuaixintong.wiring import now
 
@@ -37,6 +37,7 @@ _RESULT_ATTEMPTS = 5
 def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
     """Build the sender's heart for up to ``threads`` messages side by side."""
     dynamodb = aws.dynamodb(connections=threads, attempts=_RESULT_ATTEMPTS)
+    many = aws.dynamodb(connections=threads + OUTBOUND_THREADS + _LOOKING, validate=False)
     secrets, skew = aws.secrets_manager(), aws.Skew(now)
     skew.watch(dynamodb)
     skew.watch(secrets)
@@ -52,9 +53,7 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
             ),
         ),
         outbound=Outbound(
-            DynamoTable(
-                aws.dynamodb(connections=threads + OUTBOUND_THREADS, validate=False), settings.outbound_table
-            ),
+            DynamoTable(many, settings.outbound_table),
             settings.retention,
             ThreadPoolExecutor(OUTBOUND_THREADS, thread_name_prefix="outbound"),
         ),
@@ -71,7 +70,7 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
             ),
             probe_lease=timedelta(seconds=settings.longest_request),
         ),
-        guards=_guards(settings, threads),
+        guards=_guards(settings, DynamoTable(many, settings.mobiles_table)),
         platform=PlatformClient(
             settings.platform_url,
             connect_timeout=settings.connect_timeout,
@@ -93,7 +92,7 @@ _LOOKING = 8
 """Reads side by side when a part's mobiles are looked up: 10,000 take a hundred, which is a third of a second."""
 
 
-def _guards(settings: SenderSettings, threads: int) -> Guards:
+def _guards(settings: SenderSettings, table: Table) -> Guards:
     asked = settings.rails
     rails = Rails(
         invalid_for=timedelta(days=asked.invalid_for_days),
@@ -102,7 +101,6 @@ def _guards(settings: SenderSettings, threads: int) -> Guards:
         daily_limit=asked.daily_limit,
         hours=asked.hours,
     )
-    table = DynamoTable(aws.dynamodb(connections=threads + _LOOKING), settings.mobiles_table)
     mobiles = Mobiles(table, ThreadPoolExecutor(_LOOKING, thread_name_prefix="look"))
     name = asked.allow_list_parameter
     allowed = AllowList(aws.systems_manager(), name).get if name else _everybody
