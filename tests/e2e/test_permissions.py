@@ -47,6 +47,7 @@ def batch(clients: Clients, table: str) -> Callable[[], object]:
         ("SenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, {"OutboundTableName"}),
         ("UrgentSenderRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, {"OutboundTableName"}),
         ("BalanceRole", {"PlatformSecretArn"}, {"SendsTableName", "AccountTableName"}, set()),
+        ("DueRole", set(), {"SendsTableName"}, set()),
         ("EventsRole", set(), set(), set()),
         ("ReceiverRole", {"PushSecretArn"}, {"QuarantineTableName"}, {"ReportsTableName", "InboundTableName"}),
     ],
@@ -62,7 +63,7 @@ def test_a_function_reaches_its_own_secret_and_tables_and_no_others(
 
 
 def test_a_function_scans_no_table(deployment: Deployment) -> None:
-    for role in ("SenderRole", "UrgentSenderRole", "ReceiverRole", "BalanceRole", "EventsRole"):
+    for role in ("SenderRole", "UrgentSenderRole", "ReceiverRole", "BalanceRole", "DueRole", "EventsRole"):
         dynamodb = deployment.acting_as(role).dynamodb
         for name in TABLES:
             table = deployment.outputs[name]

@@ -12,6 +12,8 @@ from kuaixintong.core.optout_words import Words
 from kuaixintong.core.pace import Lane
 from kuaixintong.settings import (
     BalanceSettings,
+    CancelSettings,
+    DueSettings,
     IntakeSettings,
     RailSettings,
     ReceiverSettings,
@@ -84,6 +86,8 @@ MAY_BE_EMPTY = MAY_BE_MISSING | {"MARKETING_HOURS", "ALLOW_LIST_PARAMETER"}
 
 STORAGE = {name: value for name, value in RECEIVER.items() if name != "PUSH_SECRET_ARN"}
 
+DUE = {"SENDS_TABLE": "sends", "SEND_QUEUE_URL": "https://sqs/sends", "URGENT_QUEUE_URL": "https://sqs/urgent"}
+CANCEL = {"SENDS_TABLE": "sends", "CAMPAIGNS_TABLE": "campaigns"}
 READERS: list[tuple[Callable[[dict[str, str]], Any], dict[str, str]]] = [
     (SenderSettings.read, SENDER),
     (ReceiverSettings.read, RECEIVER),
@@ -91,9 +95,13 @@ READERS: list[tuple[Callable[[dict[str, str]], Any], dict[str, str]]] = [
     (BalanceSettings.read, BALANCE),
     (TableNames.read, TABLES),
     (RedriveSettings.read, QUEUES),
+    (DueSettings.read, DUE),
+    (CancelSettings.read, CANCEL),
 ]
 readers = pytest.mark.parametrize(
-    ("read", "environ"), READERS, ids=["sender", "receiver", "intake", "balance", "tables", "redrive"]
+    ("read", "environ"),
+    READERS,
+    ids=["sender", "receiver", "intake", "balance", "tables", "redrive", "due", "cancel"],
 )
 
 
@@ -241,6 +249,11 @@ def test_a_malformed_variable_is_told_with_its_rule(name: str, values: list[str]
             SenderSettings.read(SENDER | {name: value})
 
 
+def test_what_a_look_at_what_is_due_and_a_cancel_need_is_read() -> None:
+    assert DueSettings.read(DUE) == DueSettings("sends", "https://sqs/sends", "https://sqs/urgent")
+    assert CancelSettings.read(CANCEL) == CancelSettings("sends", "campaigns")
+
+
 def test_a_lease_has_to_outlive_the_function() -> None:
     settings = SenderSettings.read(SENDER)
     settings.check_life(89.9)
@@ -251,7 +264,12 @@ def test_a_lease_has_to_outlive_the_function() -> None:
 
 @pytest.mark.parametrize(
     ("function", "environ"),
-    [("SenderFunction", SENDER), ("ReceiverFunction", RECEIVER), ("BalanceFunction", BALANCE)],
+    [
+        ("SenderFunction", SENDER),
+        ("ReceiverFunction", RECEIVER),
+        ("BalanceFunction", BALANCE),
+        ("DueFunction", DUE),
+    ],
 )
 def test_the_template_sets_what_a_function_reads(function: str, environ: dict[str, str]) -> None:
     given = resources("AWS::Serverless::Function")[function]["Properties"]["Environment"]["Variables"]
