@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -14,6 +15,7 @@ from kuaixintong.core import beijing, due, references
 from kuaixintong.core.lanes import Lane
 from kuaixintong.core.references import Reference
 from tests.fake_platform import Line
+from tests.gates import Killed, Life
 from tests.holding import hold
 from tests.sending import BODY, EIGHT, IN_AN_HOUR, MOBILE, MORE_THAN_ONE_PART, fails, refuse, rows_of, states
 from tests.stopping import PaperLanes, calling_in
@@ -138,6 +140,26 @@ def test_a_look_whose_time_runs_out_leaves_the_rest_to_the_next(world: World, ca
     called = calling.run(seconds=0)
     assert (called.left, called.enqueued.total()) == (True, 0)
     assert calling.run(seconds=50).enqueued.total() == 1
+
+
+def test_what_is_due_in_one_minute_goes_out_although_the_function_is_killed_twice(
+    world: World, line: Line, lanes: PaperLanes
+) -> None:
+    table, mobiles = world.table("SendsTable"), [f"135{number:08}" for number in range(300)]
+    for mobile in mobiles:
+        hold(table, BODY | {"id": mobile, "mobiles": [mobile]}, world.now)
+    for calls in (100, 150):
+        with suppress(Killed):
+            calling_in(world, lanes, Life(calls, of="lanes.put_one")).run(seconds=50)
+        world.now += timedelta(minutes=1)
+    calling_in(world, lanes).run(seconds=50)
+    bodies = lanes.take()
+    assert 300 <= len(bodies) <= 300 + 2 * 16  # what was enqueued and not yet put off is enqueued again
+    for number, body in enumerate(bodies):
+        assert world.deliver(body, message_id=f"r-{number}").again is None
+    assert sorted(world.accepted()) == mobiles
+    world.now += timedelta(days=1)
+    assert calling_in(world, lanes).run(seconds=50).enqueued.total() == 0
 
 
 def test_an_urgent_send_goes_back_into_its_own_lane(world: World, calling: CallingIn, lanes: PaperLanes) -> None:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kuaixintong.core import sends
+from kuaixintong.core.change import Change
 from kuaixintong.core.ledger import (
     Attention,
     Bid,
@@ -25,6 +27,7 @@ from kuaixintong.core.ledger import (
     rule_for,
 )
 from kuaixintong.core.messages import Answer
+from kuaixintong.core.rows import Rows, taking_over
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 LATER, EARLIER = NOW + timedelta(seconds=60), NOW - timedelta(seconds=60)
@@ -125,3 +128,96 @@ def test_a_part_of_a_cancelled_campaign_with_an_unanswered_request_is_in_doubt()
 
 def test_without_a_cancel_the_part_is_asked_for() -> None:
     assert isinstance(step(None), Submit)
+
+
+# --- rows -------------------------------------------------------------------------------------------------------
+
+ROWS = Rows(timedelta(days=180), lease=timedelta())
+STAMP = "2026-11-23T12:00:00.000+08:00"
+EXPIRES = int((NOW + timedelta(days=180)).timestamp())
+SEND = sends.parse('{"id": "a", "mobiles": ["13700000001", "13700000002"], "content": "x"}', "m-1")
+[PART] = SEND.parts
+
+
+def event(state: str, words: str) -> dict[str, str]:
+    return {"time": STAMP, "event": state, "words": words}
+
+
+@pytest.mark.parametrize(("parts", "told"), [(None, {"cancels_send": True}), (3, {"parts": 3})])
+def test_the_row_of_what_nobody_has_seen_has_no_payload(parts: int | None, told: dict[str, object]) -> None:
+    assert ROWS.unseen("a", "2", now=NOW, parts=parts) == {
+        "send_id": "a",
+        "part": "2",
+        "state": "CANCELLED",
+        "words": NOTHING_SENT.words,
+        "cancelled_at": STAMP,
+        "history": [event("CANCELLED", NOTHING_SENT.words)],
+        "revision": 1,
+        "created_at": STAMP,
+        "updated_at": STAMP,
+        "expires_at": EXPIRES,
+        **told,
+    }
+
+
+def test_the_note_is_a_moment_and_nothing_else() -> None:
+    assert Rows.noted_cancel(Note(), now=NOW) == Change({"cancelled_at": STAMP})
+
+
+def test_the_note_beside_a_refused_body_is_for_whatever_comes_under_its_id() -> None:
+    values = {"cancelled_at": STAMP, "cancels_send": True, "updated_at": STAMP}
+    assert Rows.noted_cancel(Note(revised=True), now=NOW) == Change(values, added={"revision": 1})
+
+
+@pytest.mark.parametrize("lent", [False, True])
+@pytest.mark.parametrize("end", [NOTHING_SENT, IN_DOUBT])
+def test_an_end_takes_the_part_from_whoever_held_it_and_from_what_is_due(end: Lapse, lent: bool) -> None:
+    change = ROWS.ended(end, WAITING, None, claim="mine", now=NOW, lent=lent)
+    told = {"state": end.state, "words": end.words, "claim": "mine", "cancelled_at": STAMP}
+    assert told.items() <= change.values.items()
+    assert change.values.get("attention") == end.attention
+    gone = {"lease_until", "waits_until", "due_at", "due_shard"} | ({"content", "content_lent"} if lent else set())
+    assert gone == {*change.gone} - {"attention", "advice"}
+    assert change.added == {"revision": 1}
+
+
+def test_a_half_has_its_mobiles_at_its_end() -> None:
+    half = PART.halves()[1]
+    assert ROWS.ended(NOTHING_SENT, WAITING, half, claim="mine", now=NOW).values["mobiles"] == ["13700000002"]
+    assert "mobiles" not in ROWS.ended(NOTHING_SENT, WAITING, PART, claim="mine", now=NOW).values
+
+
+BLANK = Standing(State.CANCELLED, "", revision=4, cancelled=NOW, whole=True)
+
+
+def test_a_send_that_joins_a_cancel_keeps_its_payload_and_is_not_sent() -> None:
+    joined = taking_over(ROWS.noted(SEND, PART, now=LATER), BLANK)
+    assert (joined["state"], joined["mobiles"], joined["fingerprint"]) == (
+        *("CANCELLED", list(PART.mobiles)),
+        SEND.fingerprint,
+    )
+    assert (joined["revision"], joined["cancelled_at"], joined["cancels_send"]) == (5, STAMP, True)
+    assert [each["event"] for each in joined["history"]] == ["CANCELLED"]
+    assert joined["refused"] is None
+    standing = Standing.of(joined)
+    assert (standing.blank, standing.whole, standing.cancelled) == (False, True, NOW)
+
+
+def test_one_without_usable_mobiles_stays_rejected_when_it_joins() -> None:
+    nobody = sends.parse('{"id": "a", "mobiles": ["x"], "content": "x"}', "m-1")
+    joined = taking_over(ROWS.noted(nobody, nobody.parts[0], now=LATER), BLANK)
+    assert (joined["state"], joined["cancelled_at"]) == ("REJECTED", STAMP)
+
+
+def test_a_body_that_is_refused_again_keeps_the_cancel_beside_it() -> None:
+    refused = ROWS.refused("a", "{", "No.", "e" * 32, by="m-2", now=LATER)
+    joined = taking_over(refused, replace(NO_SEND, cancelled=NOW, whole=True))
+    assert (joined["state"], joined["refused"]) == ("REJECTED", ["d" * 32, "e" * 32])
+    assert (joined["cancelled_at"], joined["cancels_send"]) == (STAMP, True)
+
+
+def test_a_part_that_is_noted_in_a_cancelled_send_is_born_cancelled() -> None:
+    half = PART.halves()[0]
+    row = ROWS.noted(SEND, half, now=LATER, cancelled=NOW)
+    assert (row["state"], row["mobiles"], row["cancelled_at"]) == ("CANCELLED", ["13700000001"], STAMP)
+    assert row["positions"] == [0, 1]
