@@ -12,6 +12,15 @@ NOW = 1_000 * SECOND
 TEN = step(10)
 
 
+def test_no_pace_is_faster_than_a_thousand_a_second() -> None:
+    assert rate(0, Learnt(1.0, NOW), now=NOW + 1_000 * SECOND) == 1_000.0
+
+
+def test_what_the_contract_says_in_seconds() -> None:
+    assert (pace.MISSED, pace.ASTRAY) == (SECOND // 10, 60 * SECOND)
+    assert pace.AHEAD == {Lane.ORDINARY: SECOND, Lane.URGENT: 20 * SECOND}
+
+
 def test_slots_are_a_little_further_apart_than_the_pace_says() -> None:
     assert (TEN, step(50), step(0.5)) == (1_030, 206, 20_600)
     assert step(None) == 1

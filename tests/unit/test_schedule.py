@@ -6,7 +6,7 @@ import pytest
 
 from kuaixintong.core import schedule
 from kuaixintong.core.pace import Lane
-from kuaixintong.core.schedule import Waiting, after_hold, after_lease, backoff, in_time
+from kuaixintong.core.schedule import Waiting, after_hold, after_lease, after_trouble, backoff, in_time
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 PAST = NOW - timedelta(seconds=30)
@@ -74,6 +74,23 @@ def test_from_its_second_hour_on_an_urgent_message_takes_the_backoff_of_any_othe
     assert after_hold(later(2), old, now=NOW, chance=0.0) == backoff(4, 0.0) == 16
     assert after_hold(PAST, old, now=NOW, chance=1.0) == 8
     assert after_hold(later(300), old, now=NOW, chance=0.0) == 300
+
+
+@pytest.mark.parametrize(
+    ("lane", "age", "tries", "delay"),
+    [
+        (Lane.ORDINARY, 0, 1, 1.5),
+        (Lane.ORDINARY, 0, 4, 12.0),
+        (Lane.URGENT, 0, 1, 1.5),
+        (Lane.URGENT, 0, 4, 5.0),
+        (Lane.URGENT, 60, 4, 12.0),
+    ],
+)
+def test_after_trouble_a_message_takes_the_backoff_unless_somebody_waits_for_it(
+    lane: Lane, age: int, tries: int, delay: float
+) -> None:
+    waiting = Waiting(lane, receives=9, age=timedelta(minutes=age))
+    assert after_trouble(tries, waiting, 0.5) == delay
 
 
 def test_a_message_whose_age_is_not_told_is_young() -> None:

@@ -1,10 +1,13 @@
 """What a process remembers of its account's pace: nothing that the row does not say."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import pytest
 
 from kuaixintong.core import beijing
 from kuaixintong.core.gate import Account
-from kuaixintong.slots import Slots
+from kuaixintong.slots import Slot, Slots
 from kuaixintong.stores.account import Accounts
 from tests.memory_table import MemoryTable
 
@@ -33,3 +36,11 @@ def test_a_cut_that_another_worker_was_quicker_with_is_not_remembered() -> None:
     assert (learnt.rate, learnt.at) == (7.0, beijing.ticks(NOW) + 8)
     assert slots.last_known(CID) is None
     assert slots.pop(CID) is None
+
+
+@pytest.mark.parametrize(("late", "early", "reached"), [(1_000, 0, True), (1_001, 0, False), (1_001, 500, False)])
+def test_a_slot_is_missed_by_more_than_a_tenth_of_a_second(late: int, early: int, reached: bool) -> None:
+    slots = Slots(Accounts(MemoryTable("AccountTable")), clock=lambda: NOW, sleep=lambda _: None)
+    slot = Slot(beijing.ticks(NOW) - late, Account(), timed=True, taken_at=0.0)
+    assert slots.reached(slot, early=early) is reached
+    assert slots.reached(replace(slot, timed=False)), "a timestamp is no moment"

@@ -112,11 +112,11 @@ def cut(current: float | None, *, handed_out: float, accepted: int, asked: int) 
 def _share(accepted: int, asked: int, *, paced: bool) -> float:
     """Return the share of requests that the platform seems to take, given what one worker has seen at this pace.
 
-    Few answers prove little. A pace was right until a moment ago, and one refusal may be chance's, for ways differ
+    Few answers prove little, and one of them is the refusal that is asked for. A pace was right until a moment ago, and one refusal may be chance's, for ways differ
     in length; where there is none, the first answers are those of the requests that came before the crowd.
     """
     good, all_in_all = (4, 3) if paced else (2, 10)
-    return min((accepted + good) / (asked + all_in_all), 1)
+    return (accepted + good) / (asked + all_in_all)
 
 
 def too_fast(learnt: Learnt | None, *, slot: int, accepted: int, asked: int) -> bool:
@@ -186,5 +186,4 @@ def _within(first: int, now: int, step: int, wanted: int, lane: Lane) -> int:
     """Return how many slots from ``first`` on lie within the lane's reach; the clock's own always does."""
     if step == 1:
         return wanted
-    reach = now + AHEAD[lane] - first
-    return min(wanted, reach // step + 1) if reach >= 0 else 0
+    return min(wanted, (now + AHEAD[lane] - first) // step + 1)
