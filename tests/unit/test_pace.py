@@ -12,8 +12,9 @@ NOW = 1_000 * SECOND
 TEN = step(10)
 
 
-def test_no_pace_is_faster_than_a_thousand_a_second() -> None:
-    assert rate(0, Learnt(1.0, NOW), now=NOW + 1_000 * SECOND) == 1_000.0
+def test_a_platform_that_takes_a_thousand_a_second_needs_no_pace() -> None:
+    assert rate(0, Learnt(999.0, NOW), now=NOW) == 999.0
+    assert rate(0, Learnt(1_000.0, NOW), now=NOW) is None
 
 
 def test_what_the_contract_says_in_seconds() -> None:

@@ -112,8 +112,9 @@ def cut(current: float | None, *, handed_out: float, accepted: int, asked: int) 
 def _share(accepted: int, asked: int, *, paced: bool) -> float:
     """Return the share of requests that the platform seems to take, given what one worker has seen at this pace.
 
-    Few answers prove little, and one of them is the refusal that is asked for. A pace was right until a moment ago, and one refusal may be chance's, for ways differ
-    in length; where there is none, the first answers are those of the requests that came before the crowd.
+    Few answers prove little, and one of them is the refusal itself. A pace was right until a moment ago, and one
+    refusal may be chance's, for ways differ in length; where there is none, the first answers are those of the
+    requests that came before the crowd.
     """
     good, all_in_all = (4, 3) if paced else (2, 10)
     return (accepted + good) / (asked + all_in_all)
