@@ -505,3 +505,10 @@ def test_an_events_words_are_120_characters_at_the_most_and_none_where_all_is_we
     assert events.event("X", {"code": 1, "words": "长" * 200}, now=NOW)["words"] == "长" * 120
     assert events.event("X", {"code": 0, "words": "操作成功"}, now=NOW) == told("X", code=0)
     assert events.event(State.WAITING, {"words": ""}, now=NOW) == told("WAITING")
+
+
+def test_events_are_let_go_of_only_when_a_request_and_its_answer_have_no_room() -> None:
+    eighteen = [told(str(number)) for number in range(18)]
+    assert not events.too_many(eighteen)
+    assert events.too_many([*eighteen, told("18")])
+    assert events.latest([*eighteen, told("18")], told("new")) == [*eighteen[1:], told("18"), told("new")]
