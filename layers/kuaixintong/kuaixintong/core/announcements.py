@@ -58,7 +58,7 @@ class PartEnded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attention: Annotated[str | UnsetType, Meta(description="Why a person should look at it.")] = UNSET
 
 
-class Reported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery report has come: the fate of one mobile, or of one segment of a long message."""
 
     id: _Id
@@ -71,7 +71,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     part: Annotated[str | UnsetType, Meta(description="The part of the send.")] = UNSET
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Said(msgspec.Struct, frozen=True, kw_only=True):
     """A handset has sent a message (MO)."""
 
     id: _Id
