@@ -12,6 +12,7 @@ from kuaixintong.core.change import Change
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.inference import REST, SETTLED, YOUNG
 from kuaixintong.healing import Healed
+from kuaixintong.stores.optouts import OptOutRows
 from kuaixintong.stores.parts import Parts
 from local.simulator.platform import Message
 from tests.sending import BODY, proven, rows_of
@@ -28,15 +29,19 @@ class Lost:
     world: World
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def send(self, send_id: str, *mobiles: str) -> Message:
-        """Let one be accepted and its answer be lost; return what the platform has accepted."""
+    def send(self, send_id: str, *mobiles: str, without: str = "", **changes: Any) -> Message:
+        """Let one be accepted and its answer be lost; return what the platform has accepted.
+
+        A mobile that a guard rail leaves out of it is named by ``without``.
+        """
         until = (self.world.now + timedelta(minutes=5)).astimezone(beijing.BEIJING)
         body = BODY | {"id": send_id, "mobiles": [*mobiles], "validUntil": until.strftime("%Y-%m-%d %H:%M:%S")}
+        body |= changes
         self.bodies[send_id] = body
         self.world.line.fates.append("lost")
         self.world.deliver(body)
         message = self.world.platform.messages[-1]
-        assert message.mobiles == mobiles
+        assert message.mobiles == tuple(mobile for mobile in mobiles if mobile != without)
         self.world.deliver(BODY | {"mobiles": [SOMEBODYS]}, message_id=f"beside-{send_id}")  # no outage
         self.world.pass_time(seconds=1)
         return message
@@ -251,6 +256,20 @@ def test_the_halves_of_a_divided_part_heal_each_by_its_own_mobiles(world: World,
     settle(world)
     assert heal(world).inferred == [("s", "1.1")]
     assert tokens(world) == {"s": str(message.token)}
+
+
+def test_a_mobile_that_was_left_out_was_not_in_the_request_and_is_no_strangers(world: World, lost: Lost) -> None:
+    OptOutRows(world.table("MobilesTable")).change(B, out=True, at=beijing.iso(world.now), by="mo")
+    message = lost.send("s", A, B, C, without=B, category="marketing")
+    lost.give_up()
+    world.report("777", A)
+    world.report("777", B)
+    settle(world)
+    assert heal(world) == Healed(looked_at=1), "the part had both, and asked for one of them"
+    world.push(message)
+    settle(world)
+    assert heal(world).inferred == [("s", "1")]
+    assert world.row("s")["token"] == str(message.token)
 
 
 # --- somebody else's ---------------------------------------------------------------------------------------------
