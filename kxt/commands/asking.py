@@ -1,6 +1,5 @@
 """Questions: what became of a send, of a mobile, of a campaign, of a day."""
 
-import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +12,11 @@ from kuaixintong.core.answers import Answered, CampaignCounts, Event, Reported, 
 from kuaixintong.core.ledger import State
 from kuaixintong.core.mobiles import normalise
 from kuaixintong.exporting import write_statuses
+from kuaixintong.waiting import until_settled
 from kxt.app import app
 from kxt.pictures import counted, cut, moment, show_send
 from kxt.shell import Misused, Shell, Told, command, helped
 from kxt.words import both
-
-_WATCHED_EVERY = 2.0
 
 Everything = Annotated[
     bool, typer.Option("--all", help=both("List every mobile, however many.", "列出每个手机号，无论多少。"))
@@ -198,23 +196,26 @@ def campaign(
 
 
 def _watched(shell: Shell, name: str) -> CampaignCounts:
-    """Look again and again until nothing of a campaign is open; show it on a terminal."""
-    lookup = shell.stack.lookup
+    """Look again and again until a campaign has settled; show it on a terminal."""
+    view = shell.stack.account
+
+    def queued() -> int:
+        return sum(queue.waiting + queue.in_hand for lane, queue in view.queues().items() if lane)
+
     try:
         with shell.err.status("…") as shown:
-            while True:
-                counts = lookup.counts_of_campaign(name)
-                shown.update(", ".join(f"{count} {state}" for state, count in counted(counts.states)) or "…")
-                if counts.parts and not any(counts.states.get(each) for each in _OPEN):
-                    return counts
-                time.sleep(_WATCHED_EVERY)
+            return until_settled(
+                shell.stack.lookup,
+                name,
+                queued=queued,
+                tell=lambda counts: shown.update(
+                    ", ".join(f"{count} {state}" for state, count in counted(counts.states)) or "…"
+                ),
+            )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             both("Stopped watching; the campaign goes on.", "不再显示；活动照常进行。")
         ) from None
-
-
-_OPEN = tuple(state for state in State if not state.final)
 
 
 def _people(shell: Shell, name: str) -> None:

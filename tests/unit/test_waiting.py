@@ -4,8 +4,9 @@ from typing import Any, cast
 
 import pytest
 
+from kuaixintong.core.answers import CampaignCounts
 from kuaixintong.status import DeliveryStatus, Lookup, judge
-from kuaixintong.waiting import are_final, until_final
+from kuaixintong.waiting import are_final, until_final, until_settled
 
 
 def status(send_id: str, *states: str, halves: bool = False) -> DeliveryStatus:
@@ -74,3 +75,47 @@ def test_it_ends_before_it_takes_longer_than_it_may() -> None:
     assert found.parts[0].state == "WAITING"
     assert 55 < looks.now <= 60
     assert max(looks.slept) == 3.0
+
+
+class Campaign:
+    """A campaign as it is counted look after look, what the lanes hold at each, and a clock."""
+
+    def __init__(self, *looks: tuple[int, dict[str, int]]) -> None:
+        self._looks = [*looks]
+        self.now = 0.0
+
+    def queued(self) -> int:
+        return self._looks[0][0]
+
+    def counts_of_campaign(self, campaign: str) -> CampaignCounts:
+        _, states = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+        return CampaignCounts(campaign, sum(states.values()), states)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def settled(self) -> dict[str, int]:
+        found = until_settled(
+            cast("Lookup", self), "spring", queued=self.queued, sleep=self.sleep, monotonic=lambda: self.now
+        )
+        return dict(found.states)
+
+
+def test_a_campaign_has_settled_when_nothing_is_open_and_nothing_waits_in_a_lane() -> None:
+    assert Campaign((0, {"ACCEPTED": 3})).settled() == {"ACCEPTED": 3}
+    more = Campaign((9, {"ACCEPTED": 1}), (3, {"ACCEPTED": 7}), (0, {"ACCEPTED": 10}))
+    assert more.settled() == {"ACCEPTED": 10}
+    waiting = Campaign(
+        (0, {"ACCEPTED": 1, "WAITING": 1}), (0, {"ACCEPTED": 1, "SUBMITTING": 1}), (0, {"ACCEPTED": 2})
+    )
+    assert waiting.settled() == {"ACCEPTED": 2}
+
+
+def test_a_campaign_that_nobody_has_seen_yet_has_not_settled() -> None:
+    assert Campaign((0, {}), (0, {"REJECTED": 1})).settled() == {"REJECTED": 1}
+
+
+def test_what_others_have_in_the_lanes_holds_up_nobody_for_longer_than_half_a_minute() -> None:
+    beside = Campaign((500, {"ACCEPTED": 2}))
+    assert beside.settled() == {"ACCEPTED": 2}
+    assert 30 <= beside.now <= 32

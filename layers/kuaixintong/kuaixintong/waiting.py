@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 from kuaixintong.core.ledger import State
 
 if TYPE_CHECKING:
+    from kuaixintong.core.answers import CampaignCounts
     from kuaixintong.status import DeliveryStatus, Lookup
 
 _PAUSES = (0.2, 0.3, *(0.5,) * 10, *(1.0,) * 20)
 _LATER = 3.0
 """Seconds between looks: most sends are through in a second or two, and what is not may take hours."""
 
+_LOOK_AGAIN = 2.0
+_STANDS_STILL = 30.0
+"""Seconds between looks at a campaign, and how long one has to stand still."""
+
+_OPEN = tuple(state for state in State if not state.final)
 _FINAL = frozenset(state for state in State if state.final)
 
 
@@ -45,3 +51,30 @@ def until_final(
             break
         sleep(pause)
     return statuses
+
+
+def until_settled(
+    lookup: "Lookup",
+    campaign: str,
+    *,
+    queued: Callable[[], int],
+    tell: "Callable[[CampaignCounts], None]" = lambda _counts: None,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> "CampaignCounts":
+    """Return how far a campaign has come, once none of its parts is open and no more of it is to be expected.
+
+    What still lies in a lane has no row, and is no part yet: ``queued`` tells how many messages the lanes hold.
+    They may be somebody else's, so a campaign that has stood still for half a minute is at its end all the same.
+    """
+    before, since = None, monotonic()
+    while True:
+        waiting = queued()  # before the counting: what leaves a lane meanwhile has its row by then
+        counts = lookup.counts_of_campaign(campaign)
+        tell(counts)
+        if counts != before:
+            before, since = counts, monotonic()
+        still = monotonic() - since >= _STANDS_STILL
+        if counts.parts and not any(counts.states.get(each) for each in _OPEN) and (not waiting or still):
+            return counts
+        sleep(_LOOK_AGAIN)
