@@ -109,7 +109,7 @@ def running_console(
 
 def browser_path() -> str | None:
     """Return where a Chromium is, if there is one."""
-    look = [ROOT / "requirements" / "find-browser.sh", "look"]
+    look = [str(ROOT / "requirements" / "find-browser.sh"), "look"]
     found = subprocess.run(look, capture_output=True, text=True, check=False)
     return found.stdout.strip() if found.returncode == 0 else None
 

@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nicegui import ui
 from nicegui.events import UploadEventArguments
@@ -167,7 +168,7 @@ def _balance(desk: Desk) -> int | None:
 
 
 def _faults_table(t: Words, faults: list[tuple[int, str]]) -> None:
-    columns = [
+    columns: list[dict[str, Any]] = [
         {"name": "line", "label": t("import.line"), "field": "line", "align": "left", "sortable": True},
         {"name": "words", "label": t("import.wrong"), "field": "words", "align": "left"},
     ]

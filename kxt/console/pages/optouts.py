@@ -31,7 +31,8 @@ class Listed:
 
 def listed(everybody: Iterable[Any], tell: Tell) -> Listed:
     """Count the list; only the first are kept."""
-    first, count = [], 0
+    first: list[tuple[str, str, str]] = []
+    count = 0
     for each in everybody:
         count += 1
         if len(first) < _SHOWN:
