@@ -1,4 +1,4 @@
-"""``python -m tests.console.large``: the console before tables of a hundred thousand sends, which are made up as asked.
+"""``python -m tests.console.large``: the console before a hundred thousand sends, which are made up as asked.
 
 The library's own speed on such tables is measured elsewhere; this is about what the pages make of its answers.
 """
