@@ -65,7 +65,7 @@ def _start_console(tell: Narrator, stack: EmulatedStack, control: str) -> str:
         "console",
         *(Path(sys.executable), "-m", "kxt.console", "--stack", NAME, "--simulator", control),
         *("--port", str(port)),
-        env=stack.environment,
+        env={**stack.environment, "KUAIXINTONG_STACKS": str(records.stacks_folder())},
     )
     stack.wait_for(process, f"http://127.0.0.1:{port}/ready")
     return console.link_of(stack.folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from local import down, env, environment, processes, records, up
+from local import console, down, env, environment, processes, records, up
 from local.processes import Failed, Process
 from local.records import Record
 
@@ -127,6 +127,18 @@ def test_of_two_make_up_at_once_one_is_told_of_the_other(place: Place) -> None:
     finally:
         other.communicate(b"\n", timeout=20)
     up._only_one()
+
+
+def test_make_console_prints_the_link_that_nobody_has_used_yet(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Failed, match="No console is up; `make up` starts one"):
+        console.main()
+    place.stack("local", None)
+    log = "http://127.0.0.1:8800/open?key=used\nsomething else\nhttp://127.0.0.1:8800/open?key=fresh\n"
+    (place.folder / "local" / "console.log").write_text(log, "utf-8")
+    console.main()
+    assert capsys.readouterr().out == "http://127.0.0.1:8800/open?key=fresh\n"
 
 
 def test_make_clean_stops_what_is_up(place: Place) -> None:
