@@ -213,6 +213,10 @@ STORIES = {
 }
 
 
+_FIRST, _SECOND = 12, 9
+"""Calls up to which two strikes are played; a split has more, and each of them is struck alone."""
+
+
 def told(story: Story, first: Strike | None, second: Strike | None) -> None:
     world = World(rails=story.rails)
     story.set_up(world)
@@ -239,10 +243,10 @@ def test_any_two_strikes_pass_no_rail(name: str) -> None:
         told(story, first, None)
         if not first.struck:
             break
-        for later, other in strikes():
+        for later, other in strikes() if at <= _FIRST else ():
             second = Strike(later, other)
             told(story, Strike(at, kind), second)
             played += 1
-            if not second.struck or (later > 14 and at > 1):  # a split is long: its beginnings all, its rest once
+            if not second.struck or later > _SECOND:
                 break
-    assert played > 100
+    assert played > 50
