@@ -50,7 +50,7 @@ def dynamodb(*, connections: int, attempts: int = 3, validate: bool = True) -> "
 
 def dynamodb_for_reading(*, connections: int) -> "DynamoDBClient":
     """Return a DynamoDB client for those who read pages of 1 MB side by side, and have the time for it."""
-    config = _config(connections, validate=False).merge(Config(read_timeout=15))
+    config = _config(connections, validate=False).merge(Config(read_timeout=30))
     client = boto3.client("dynamodb", config=config)
     _refuse_cut_off_answers(client)
     return client
