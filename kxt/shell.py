@@ -70,6 +70,8 @@ class Shell:
     def stack(self) -> Stack:
         """The stack that is meant."""
         if self.stack_name:
+            if self.stack_name == os.environ.get("KXT_STACK"):
+                self.say(both(f"The stack {self.stack_name} (KXT_STACK)", f"栈 {self.stack_name}（KXT_STACK）"))
             return Stack.of(self.stack_name, region=self.region, profile=self.profile)
         if stack := Stack.local():
             where = stack.nearby and stack.nearby.folder.parent.parent

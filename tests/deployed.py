@@ -1,6 +1,7 @@
 """A deployed stack as somebody outside it sees it, in one process: the template's tables and queues, by moto."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from kuaixintong.stores.dynamo import from_item, to_item
 from kuaixintong.stores.stack import Description
 from kxt.commands import everything
 from tests.template import create_tables
+
+_WHICH_STACK = r"^The stack \S+ \(KXT_STACK\)\n"
+"""What every call says first, and no test is about but one."""
 
 
 @dataclass(frozen=True)
@@ -97,4 +101,4 @@ def kxt(*arguments: str, typed: str | None = None) -> Outcome:
     """Call ``kxt`` in this process."""
     result = CliRunner().invoke(everything(), [*arguments], input=typed)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return Outcome(result.exit_code, result.stdout, result.stderr)
+    return Outcome(result.exit_code, result.stdout, re.sub(_WHICH_STACK, "", result.stderr, flags=re.MULTILINE))

@@ -8,9 +8,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from typer.testing import CliRunner
 
 from kuaixintong.stack import Stack
 from kuaixintong.stores import aws as edge
+from kxt.commands import everything
 from tests.deployed import Deployed, kxt
 
 MOBILE, OTHER = "13700000001", "13700000002"
@@ -259,6 +261,12 @@ def test_without_a_stack_and_a_local_one_the_user_is_told_what_to_do(
     monkeypatch.delenv("KXT_STACK", raising=False)
     told = kxt("show", "order-1")
     assert (told.status, "name it with --stack, or set KXT_STACK" in told.said) == (2, True)
+
+
+def test_which_stack_is_taken_is_said_unless_it_was_named(deployed: Deployed) -> None:
+    runner = CliRunner()
+    assert runner.invoke(everything(), ["today"]).stderr.startswith("The stack kuaixintong-test (KXT_STACK)\n")
+    assert "KXT_STACK" not in runner.invoke(everything(), ["today", "--stack", "kuaixintong-prod"]).stderr
 
 
 def test_a_wrong_word_suggests_the_right_one() -> None:
