@@ -37,6 +37,7 @@ _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 _ROUNDED = re.compile(r"[0-9](\.[0-9]+)?[eE]\+?[0-9]+")
 _SERIAL = re.compile(r"[3-5][0-9]{4}(\.[0-9]+)?")
+_WENT_WRONG = re.compile(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
 _DATE_COLUMN = re.compile(r"date|time|birthday|日期|时间|生日", re.IGNORECASE)
 
 _LONGEST_SHOWN = 30
@@ -282,7 +283,8 @@ class _Planner:
         if _is_blank(row):
             self._blank.append(row.line)
             return
-        self._note_blanks()
+        if self._blank:
+            self._note_blanks()
         self._plan.rows += 1
         faults = [*self._faults_of(row)]
         if not faults:
@@ -354,9 +356,9 @@ def _cell_faults(cell: Cell, column: str) -> Iterator[str]:
         yield f"{column} is empty."
     elif isinstance(cell, (date, time, timedelta)):
         yield f"{column} is a date ({shown}), which can be written in many ways; write it as text."
-    elif _DATE_COLUMN.search(column) and _SERIAL.fullmatch(shown):
+    elif shown[0] in "345" and _SERIAL.fullmatch(shown) and _DATE_COLUMN.search(column):
         yield f"{column} is the number {shown}, by which a spreadsheet keeps a date; write it as text."
-    elif isinstance(cell, str) and re.fullmatch(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)", shown):
+    elif shown[0] == "#" and isinstance(cell, str) and _WENT_WRONG.fullmatch(shown):
         yield f"{column} is {shown}, a formula that went wrong."
 
 
