@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from tests.console.running import RunningConsole
 
@@ -133,6 +134,57 @@ def test_a_lost_answer_stands_in_the_time_line_and_there_is_no_second_sms(
     expect(timeline).to_contain_text(t("event.UNCONFIRMED"), timeout=60_000)
     expect(timeline).to_contain_text("230")
     assert console.platform("mobiles")[SECOND] == before + 1
+
+
+def test_a_person_settles_what_is_in_doubt_with_the_token_that_the_platform_gave(
+    page: "Page", console: RunningConsole, t: Words
+) -> None:
+    console.steer_list("faults", [{"do": "cut", "when": "after", "op": "sendSm", "times": 1}])
+    send_id = composed(page, console, t, SECOND, f"in doubt {time.time()}")
+    expect(page.locator(".timeline")).to_contain_text(t("event.UNCONFIRMED"), timeout=60_000)
+    [message] = console.platform("messages", last=1)
+    page.goto(at(console, t, "/attention"))
+    case = page.locator(".list > .item").filter(has_text=send_id)
+    expect(case).to_contain_text(t("advice.UNCONFIRMED")[:20])
+    case.get_by_role("button", name=t("attention.accepted"), exact=True).click()
+    asked = page.get_by_role("dialog").filter(has_text=send_id)
+    asked.get_by_label(t("attention.token"), exact=True).fill(str(message["token"]))
+    asked.get_by_role("button", name=t("attention.accepted"), exact=True).click()
+    expect(case).to_have_count(0, timeout=20_000)
+    page.goto(at(console, t, f"/sends/{send_id}"))
+    expect(page.locator(".content")).to_contain_text(t("state.ACCEPTED"))
+    expect(page.locator(".content")).to_contain_text(t("delivery.delivered"))
+
+
+def test_what_could_not_be_read_is_shown_and_read_again(page: "Page", console: RunningConsole, t: Words) -> None:
+    push_url = console.platform("settings")["push_url"]
+    fields = {"uid": "abc", "pwd": "123", "type": "unknown", "jsonData": f"[{t.language!r}]"}
+    assert requests.post(push_url, data=fields, timeout=10).status_code == 400
+    page.goto(at(console, t, "/attention"))
+    button = page.get_by_role("button", name=t("attention.release")).first
+    button.click()
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog).to_contain_text(t("attention.release-what"))
+    dialog.get_by_role("button", name=t("attention.release"), exact=True).click()
+    expect(page.get_by_text(t("attention.released", rows=0, left=1))).to_be_visible()
+
+
+def test_a_send_that_is_held_is_cancelled(page: "Page", console: RunningConsole, t: Words) -> None:
+    page.goto(at(console, t, "/send"))
+    page.get_by_label(t("send.mobiles")).fill(FIRST)
+    page.get_by_label(t("send.content")).fill("to be cancelled")
+    page.get_by_text(t("send.more")).click()
+    page.get_by_label(t("send.atTime")).fill("2030-01-01 08:00:00")
+    page.get_by_role("switch", name=t("send.hold")).click()
+    page.wait_for_timeout(600)
+    page.get_by_role("button", name=t("send.button"), exact=True).click()
+    page.wait_for_url("**/sends/**")
+    page.get_by_role("button", name=t("sends.cancel")).click()
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog).to_contain_text(t("sends.cancel-limits"))
+    dialog.get_by_role("button", name=t("sends.cancel-yes"), exact=True).click()
+    expect(page.locator(".content")).to_contain_text(t("state.CANCELLED"))
+    expect(page.get_by_role("button", name=t("sends.cancel"))).to_have_count(0)
 
 
 def test_a_mobile_is_a_conversation_and_what_it_says_appears_in_time(
