@@ -294,6 +294,14 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "campaigns.exporting": ("Being put together …", "正在生成…"),
         "campaigns.cancel": ("Cancel this campaign", "取消此批次"),
         "campaigns.cancel-yes": ("Cancel it", "确认取消"),
+        "campaigns.cancelling": (
+            "Nothing more is begun from now on; looking for the rest takes half a minute …",
+            "从现在起不再开始新的发送；清点其余部分约需半分钟…",
+        ),
+        "campaigns.cancelled": (
+            "{n} parts are cancelled; of {out} a request is out, which ends by its answer.",
+            "已取消 {n} 个分片；另有 {out} 个分片的请求已发出，以应答为准。",
+        ),
         "campaigns.cancel-what": (
             "{n} parts of {campaign} that are not done will never go to the platform, nor will what is still "
             "enqueued under this name.",

@@ -99,18 +99,22 @@ def _draw_case(desk: Desk, t: Words, case: Case) -> None:
 async def _accepted(desk: Desk, t: Words, case: Case) -> None:
     token = await _asked(t, "attention.accepted", "attention.accepted-what", "attention.token", case)
     if token:
-        confirmer = desk.acting.confirmer
         await act(
-            desk, t, lambda: confirmer.accepted(case.send_id, case.part, token), done=t("attention.confirmed")
+            desk,
+            t,
+            lambda: desk.acting.confirmer.accepted(case.send_id, case.part, token),
+            done=t("attention.confirmed"),
         )
 
 
 async def _not_accepted(desk: Desk, t: Words, case: Case) -> None:
     by = await _asked(t, "attention.not-accepted", "attention.not-accepted-what", "attention.by", case)
     if by:
-        confirmer = desk.acting.confirmer
         await act(
-            desk, t, lambda: confirmer.not_accepted(case.send_id, case.part, by), done=t("attention.confirmed")
+            desk,
+            t,
+            lambda: desk.acting.confirmer.not_accepted(case.send_id, case.part, by),
+            done=t("attention.confirmed"),
         )
 
 
@@ -141,8 +145,9 @@ def _draw_dead_letters(desk: Desk, t: Words) -> None:
     async def redrive() -> None:
         lines = (told.text, t("attention.redrive-what"))
         if await confirmed(t, t("attention.redrive"), lines, t("attention.redrive")):
-            letters = desk.acting.dead_letters
-            done: Redriven | None = await act(desk, t, lambda: redrive_from(letters, progress=note))
+            done: Redriven | None = await act(
+                desk, t, lambda: redrive_from(desk.acting.dead_letters, progress=note)
+            )
             progress.set_text("")
             if done:
                 back = done.urgent + done.ordinary
@@ -187,8 +192,7 @@ def _draw_quarantine(desk: Desk, t: Words) -> None:
 def _draw_held(desk: Desk, t: Words, held: Mapping[str, Any]) -> None:
     async def release() -> None:
         if await confirmed(t, t("attention.release"), [t("attention.release-what")], t("attention.release")):
-            intake = desk.acting.quarantine
-            done: Released | None = await act(desk, t, lambda: release_from(intake, digest))
+            done: Released | None = await act(desk, t, lambda: release_from(desk.acting.quarantine, digest))
             if done:
                 ui.notify(
                     t("attention.released", rows=done.reports + done.mos, left=len(done.unreadable)),

@@ -31,7 +31,6 @@ _DELIVERIES = ("delivered", "mixed", "pending", "unreported", "failed", "unsent"
 
 def draw(desk: Desk, t: Words) -> None:
     """Draw the campaigns of a day."""
-    lookup = desk.reading.lookup
     day = {"shown": today()}
 
     def show(page: Any) -> None:
@@ -57,7 +56,7 @@ def draw(desk: Desk, t: Words) -> None:
             ui.input(t("campaigns.find")).props("outlined dense").on("keydown.enter", find).mark("find-campaign")
         )
     with tag("section", classes="card"):
-        live = Live(desk, t, lambda: lookup.campaigns_of_day(day["shown"], size=_PAGE), show, calls=1)
+        live = Live(desk, t, lambda: desk.reading.lookup.campaigns_of_day(day["shown"], size=_PAGE), show, calls=1)
         with live.body:
             nothing = empty(t("campaigns.empty"))
             nothing.set_visibility(False)
@@ -109,10 +108,9 @@ class _Progress:
 def draw_one(desk: Desk, t: Words, campaign: str) -> None:
     """Draw one campaign."""
     progress = _Progress(desk, campaign)
-    lookup = desk.reading.lookup
     view = _CampaignView(desk, t, campaign)
     with tag("section", classes="card"):
-        live = Live(desk, t, partial(lookup.campaign, campaign), view.show_line, calls=1, every=4.0)
+        live = Live(desk, t, lambda: desk.reading.lookup.campaign(campaign), view.show_line, calls=1, every=4.0)
         with live.body:
             view.draw_about()
     with tag("div", classes="halves"):
@@ -131,7 +129,7 @@ def draw_one(desk: Desk, t: Words, campaign: str) -> None:
         live = Live(
             desk,
             t,
-            lambda: lookup.of_campaign(campaign, size=_SENDS),
+            lambda: desk.reading.lookup.of_campaign(campaign, size=_SENDS),
             view.show_sends,
             calls=_LISTING_CALLS + 1,
             every=_SENDS_EVERY,
@@ -241,9 +239,9 @@ class _CampaignView:
         self.sends.update((line.send_id, line) for line in page.items)
 
     async def _export(self) -> None:
-        lookup, campaign = self._desk.reading.lookup, self._campaign
+        desk, campaign = self._desk, self._campaign
         ui.notify(self._t("campaigns.exporting"))
-        text = await act(self._desk, self._t, lambda: exported(lookup.statuses_of_campaign(campaign)))
+        text = await act(self._desk, self._t, lambda: exported(desk.reading.lookup.statuses_of_campaign(campaign)))
         if text is not None:
             ui.download.content(text, f"{campaign}.csv", "text/csv")
 
@@ -256,6 +254,9 @@ class _CampaignView:
             t("sends.cancel-limits"),
         )
         if await confirmed(t, t("campaigns.cancel"), lines, t("campaigns.cancel-yes")):
-            canceller = desk.acting.canceller
-            await act(desk, t, lambda: canceller.cancel_campaign(campaign), done=t("sends.cancelled"))
+            ui.notify(t("campaigns.cancelling"))
+            stopped = await act(desk, t, lambda: desk.acting.canceller.cancel_campaign(campaign))
             desk.jobs.again(("states", campaign))
+            if stopped:
+                told = t("campaigns.cancelled", n=stopped.states.get("CANCELLED", 0), out=stopped.under_way)
+                ui.notify(told, type="positive", timeout=10_000)

@@ -45,11 +45,17 @@ def draw(desk: Desk, t: Words, mobile: str) -> None:
     """Draw the page."""
     view = _View(desk, t, mobile)
     view.draw()
-    lookup = desk.reading.lookup
     with tag("div"):
-        Live(desk, t, partial(lookup.of_mobile, mobile, size=_HEAD), view.show, calls=calls)
+        Live(desk, t, lambda: desk.reading.lookup.of_mobile(mobile, size=_HEAD), view.show, calls=calls)
         Live(desk, t, view.older, view.show, calls=calls, every=_OLDER_EVERY)
-        Live(desk, t, partial(lookup.of_mobile, mobile, size=_PAGE), view.show_page, calls=calls, every=_ONCE)
+        Live(
+            desk,
+            t,
+            lambda: desk.reading.lookup.of_mobile(mobile, size=_PAGE),
+            view.show_page,
+            calls=calls,
+            every=_ONCE,
+        )
 
 
 class _View:
@@ -114,8 +120,10 @@ class _View:
             self._more.set_visibility(found.next is not None)
 
     async def _earlier(self) -> None:
-        ask = partial(self._desk.reading.lookup.of_mobile, self._mobile, size=_PAGE, page=self._next)
-        found = await act(self._desk, self._t, ask)
+        desk, mobile, page = self._desk, self._mobile, self._next
+        found: Conversation | None = await act(
+            desk, self._t, lambda: desk.reading.lookup.of_mobile(mobile, size=_PAGE, page=page)
+        )
         if found:
             self._earlier_shown = True
             self._next = found.next
@@ -145,10 +153,12 @@ class _View:
             if await confirmed(
                 t, t(f"mobile.opt-{kind}"), [t(f"mobile.opt-{kind}-what")], t(f"mobile.opt-{kind}")
             ):
-                optouts = desk.acting.optouts
-                await act(
-                    desk, t, lambda: (optouts.remove if out else optouts.add)(mobile), done=t("mobile.noted")
-                )
+
+                def note() -> bool:
+                    optouts = desk.acting.optouts
+                    return bool((optouts.remove if out else optouts.add)(mobile))
+
+                await act(desk, t, note, done=t("mobile.noted"))
 
         ui.button(t("mobile.opt-in" if out else "mobile.opt-out"), on_click=change).props("no-caps outline dense")
 

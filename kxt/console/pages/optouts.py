@@ -65,8 +65,12 @@ def _draw_one(desk: Desk, t: Words) -> None:
         if await confirmed(
             t, t(f"optouts.{kind}-title", mobile=mobile), [t(f"mobile.opt-{kind}-what")], t(f"optouts.{kind}")
         ):
-            optouts = desk.acting.optouts
-            await act(desk, t, lambda: (optouts.add if out else optouts.remove)(mobile), done=t("mobile.noted"))
+
+            def note() -> bool:
+                optouts = desk.acting.optouts
+                return bool((optouts.add if out else optouts.remove)(mobile))
+
+            await act(desk, t, note, done=t("mobile.noted"))
             desk.jobs.again("optouts")
             field.set_value("")
 
@@ -81,8 +85,9 @@ def _draw_files(desk: Desk, t: Words) -> None:
     async def bring(event: UploadEventArguments) -> None:
         text = (await event.file.read()).decode("utf-8-sig", "replace")
         event.sender.reset()  # type: ignore[attr-defined]  # it is the upload
-        optouts = desk.acting.optouts
-        done = await act(desk, t, lambda: optouts.import_csv(io.StringIO(text, newline=""), progress=seen.append))
+        done = await act(
+            desk, t, lambda: desk.acting.optouts.import_csv(io.StringIO(text, newline=""), progress=seen.append)
+        )
         desk.jobs.again("optouts")
         if done:
             told.set_text(t("optouts.imported", noted=done.noted, known=done.known, faults=done.faults))

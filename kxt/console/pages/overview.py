@@ -53,7 +53,6 @@ def standing(desk: Desk) -> Standing:
 
 def draw(desk: Desk, t: Words) -> None:
     """Draw the page."""
-    lookup = desk.reading.lookup
     with tag("div", classes="halves"):
         if desk.offers("account"):
             with tag("section", classes="card"):
@@ -74,7 +73,11 @@ def draw(desk: Desk, t: Words) -> None:
             newest.update((line.send_id, line) for line in page.items)
 
         live = Live(
-            desk, t, lambda: lookup.of_day(today(), size=_NEWEST), show, calls=lambda page: _calls(page.items)
+            desk,
+            t,
+            lambda: desk.reading.lookup.of_day(today(), size=_NEWEST),
+            show,
+            calls=lambda page: _calls(page.items),
         )
         with live.body:
             newest = Keyed(partial(draw_line, t), element="ul", classes="list")
@@ -222,13 +225,14 @@ def _draw_attention(desk: Desk, t: Words) -> None:
 
 
 def _draw_campaigns(desk: Desk, t: Words) -> None:
-    lookup = desk.reading.lookup
 
     def show(page: Any) -> None:
         nothing.set_visibility(not page.items)
         lines.update((line.campaign, line) for line in page.items)
 
-    live = Live(desk, t, lambda: lookup.campaigns_of_day(today(), size=_CAMPAIGNS), show, calls=1, every=4.0)
+    live = Live(
+        desk, t, lambda: desk.reading.lookup.campaigns_of_day(today(), size=_CAMPAIGNS), show, calls=1, every=4.0
+    )
     with live.body:
         nothing = empty(t("campaigns.none-today"))
         nothing.set_visibility(False)
