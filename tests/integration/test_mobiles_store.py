@@ -4,6 +4,7 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
 
 from kuaixintong.core import caps
@@ -12,8 +13,10 @@ from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.rails import Known, What
 from kuaixintong.stores.mobiles import Mobiles
 from kuaixintong.stores.optouts import OptOutRows
+from kuaixintong.stores.table import DynamoTable
 from tests.gates import Incident, gated
 from tests.memory_table import MemoryTable
+from tests.template import create_tables
 
 MOBILE, OTHER = "13700000001", "13700000002"
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -160,3 +163,19 @@ def test_a_count_that_comes_between_is_not_lost_by_a_giving_back(table: MemoryTa
     Mobiles(gated(table, "MobilesTable", between)).give_back(MOBILE, caps.digest("a", "f"))
     row = table.rows[MOBILE, "otp"]
     assert (caps.held(row, caps.digest("a", "f")), caps.held(row, caps.digest("b", "f"))) == (None, 0)
+
+
+# --- in DynamoDB's own words -----------------------------------------------------------------------------------
+
+
+def test_counting_and_giving_back_are_what_dynamodb_takes(aws: None) -> None:
+    client = boto3.client("dynamodb")
+    mobiles = Mobiles(DynamoTable(client, create_tables(client, "caps-")["MobilesTable"]))
+    cap = Caps(2, 30)
+    assert [count(mobiles, name, cap) for name in ("a", "b", "a")] == [(True, ""), (True, ""), (False, "")]
+    assert count(mobiles, "c", cap)[1].startswith("over the cap of 2 one-time codes in 60 minutes")
+    mobiles.give_back(MOBILE, caps.digest("a", "f"))
+    assert count(mobiles, "c", cap) == (True, "")
+    assert count(mobiles, "d", cap, NOW + timedelta(minutes=60)) == (True, "")
+    mobiles.refuse(MOBILE, now=NOW, keep=timedelta(days=1))
+    assert mobiles.known([MOBILE, OTHER], BOTH, now=NOW) == Known(refused={MOBILE: "2026-11-23"})
