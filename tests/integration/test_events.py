@@ -229,18 +229,29 @@ def test_what_the_bus_refuses_comes_back_and_the_others_are_told(reacting: React
     assert reacting.dead.bodies == []
 
 
+def test_what_is_too_large_for_the_bus_is_not_tried_and_holds_nothing_up(reacting: Reacting) -> None:
+    for key, content in (("a", "small"), ("b", "长" * 90_000), ("c", "small")):
+        mo(reacting.world, content, key=key)
+    assert reacting.run() == 0
+    assert [detail["content"] for _, detail in reacting.told()] == ["small", "small"]
+    [body] = reacting.dead.bodies
+    assert (body["detail"]["content"], body["why"]) == ("长" * 90_000, "larger than an event may be")
+
+
 def test_what_is_never_taken_goes_whole_into_the_dead_letter_queue(reacting: Reacting) -> None:
-    mo(reacting.world, "x" * 300_000, key="large")
+    mo(reacting.world, "refused", key="refused")
+    mo(reacting.world, "x" * 240_000, key="large")
     mo(reacting.world, "small", key="small")
+    reacting.bus.refuses = {"refused"}
     assert reacting.run() == 1
-    assert [detail["content"] for _, detail in reacting.told()] == ["small"]
+    assert [len(detail["content"]) for _, detail in reacting.told()] == [240_000, 5]
     reacting.world.now += GIVES_UP_AFTER - timedelta(seconds=1)
     assert reacting.run() == 1
     reacting.world.pass_time(seconds=1)
     assert reacting.run() == 0
     [body] = reacting.dead.bodies
-    assert (body["source"], body["detail-type"], len(body["detail"]["content"])) == ("kuaixintong", "MO", 300_000)
-    assert "ThrottlingException" in body["why"]
+    assert (body["source"], body["detail-type"], body["detail"]["content"]) == ("kuaixintong", "MO", "refused")
+    assert body["why"] == "InternalFailure"
     assert metrics(reacting.log) == {"EventsTold": 0, "EventsGivenUp": 1}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from kuaixintong.core import announcements
 from kuaixintong.core.announcements import Announcement, NotYet, Owner
 from kuaixintong.core.errors import StoreUnavailable
-from kuaixintong.stores.bus import Bus, Entry
+from kuaixintong.stores.bus import TOO_LARGE, Bus, Entry
 from kuaixintong.stores.parts import Parts
 
 
@@ -73,7 +73,7 @@ class Announcer:
     def _account_for(self, record: Record, entry: Entry, why: str | None, result: Told) -> None:
         if why is None:
             result.told += 1
-        elif self._clock() - record.at < announcements.GIVES_UP_AFTER:
+        elif why != TOO_LARGE and self._clock() - record.at < announcements.GIVES_UP_AFTER:
             result.again.append(record.number)
         else:
             try:

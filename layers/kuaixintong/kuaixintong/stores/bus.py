@@ -16,6 +16,13 @@ _BYTES = 200_000
 """What one ``PutEvents`` carries at most: it takes ten entries and 256 KB, names and times included."""
 
 
+_LARGEST = 255_000
+"""Bytes of an event's detail that the bus ever takes."""
+
+TOO_LARGE = "larger than an event may be"
+"""Why an event is not taken, now or later."""
+
+
 class EventsClient(Protocol):
     """As much of boto3's client of EventBridge as is asked for here."""
 
@@ -44,8 +51,14 @@ class Bus:
         self._source = source
 
     def put(self, entries: Sequence[Entry]) -> list[str | None]:
-        """Put events; return for each why it was not taken, ``None`` if it was."""
-        return [why for some in _portions(entries) for why in self._put(some)]
+        """Put events; return for each why it was not taken, ``None`` if it was.
+
+        One that is :data:`TOO_LARGE` is not even tried.
+        """
+        fits = [len(each.detail.encode()) <= _LARGEST for each in entries]
+        due = [each for each, fit in zip(entries, fits, strict=True) if fit]
+        answers = iter([why for some in _portions(due) for why in self._put(some)])
+        return [next(answers) if fit else TOO_LARGE for fit in fits]
 
     def bury(self, entry: Entry, why: str) -> None:
         """Put an event into the dead-letter queue instead, whole. Raises :class:`StoreUnavailable`."""
@@ -74,7 +87,7 @@ class Bus:
 
 
 def _portions(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Cut entries into requests; one that is larger than all that a request takes goes alone."""
+    """Cut entries into requests; one that is larger than what is sent together goes alone."""
     portion: list[Entry] = []
     size = 0
     for each in entries:
