@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "kuaixintong"
@@ -93,9 +94,9 @@ def closure(*names: str) -> set[str]:
 
 
 def needs(name: str) -> Iterator[str]:
-    for each in metadata.requires(name) or []:
-        if "extra ==" not in each:
-            yield named(each)
+    for each in map(Requirement, metadata.requires(name) or []):
+        if each.marker is None or each.marker.evaluate({"extra": ""}):
+            yield each.name
 
 
 def named(requirement: str) -> str:
