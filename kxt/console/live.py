@@ -8,9 +8,8 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
-from nicegui import Client, ui
+from nicegui import ui
 
 from kuaixintong.core.errors import KuaixintongError
 from kxt.console.desk import Desk, ReadOnly
@@ -102,9 +101,10 @@ class Pace:
     def of_this_page(cls) -> "Pace":
         """Return the pace of the page that is being drawn."""
         client = ui.context.client
-        if client not in _paces:
-            _paces[client] = cls()
-        return _paces[client]
+        if client.id not in _paces:
+            _paces[client.id] = cls()
+            client.on_delete(lambda: _paces.pop(client.id, None))
+        return _paces[client.id]
 
     def add(self, asked: Asked) -> None:
         """Ask this, too."""
@@ -114,7 +114,8 @@ class Pace:
         await asyncio.gather(*(each.refresh() for each in self._turns.next()))
 
 
-_paces: "WeakKeyDictionary[Client, Pace]" = WeakKeyDictionary()
+_paces: dict[str, Pace] = {}
+"""The open pages' own, by their ids."""
 
 
 class Live:
