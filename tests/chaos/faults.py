@@ -264,9 +264,10 @@ class Forgotten(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Answered(Fault):
-    """The platform answers this state code and does nothing."""
+    """The platform answers this state code and does nothing, so many times at the most; then all goes well."""
 
     code: int
+    times: int = 99
 
     @property
     def lies(self) -> bool:  # type: ignore[override]
@@ -276,24 +277,28 @@ class Answered(Fault):
         return "platform.ask" in calls
 
     def carry(self, wire: "Wire", fields: dict[str, str]) -> Answer:
-        return wire.strike(fields, self.code)
+        return wire.strike(fields, self.code) if wire.struck < self.times else wire.carry(fields, "well")
 
+
+_TOO_FAST = Answered(210, times=3)
+"""What is answered 210 is asked again in its turn, twenty times in one delivery: most of them are alike."""
 
 FAULTS: tuple[Fault, ...] = (
     *(Kill(call) for call in range(1, 11)),
     KillAfterActing(),
     *(Slow(call, 0.3) for call in (2, 3, 4)),
     *(Skewed(seconds) for seconds in (10, -10)),
+    _TOO_FAST,
     LostRequest(),
     LostAnswer(),
     GarbledAnswer(),
     Unsent(),
     Forgotten(),
     *(LateRequest(deliveries) for deliveries in (1, 2, 99)),
-    *(Answered(code) for code in (1, 100, 210, 230, 240, 330, 400, 999)),
+    *(Answered(code) for code in (1, 100, 230, 240, 330, 400, 999)),
     *(Overtaken(call) for call in (3, 4, 5, 6, 7)),
-    *(Overtaken(5, other) for other in (Answered(210), LateRequest(99), LostAnswer())),
-    Overtaken(5, other=LateRequest(99), own=Answered(210)),
+    *(Overtaken(5, other) for other in (_TOO_FAST, LateRequest(99), LostAnswer())),
+    Overtaken(5, other=LateRequest(99), own=_TOO_FAST),
     *(Unwritten(call) for call in range(1, 10)),
     *(Unheard(call) for call in range(2, 10)),
 )

@@ -27,6 +27,15 @@ MOBILE, ANOTHER = "13708600860", "18930612517"
 MOST_DELIVERIES = 40
 
 
+_NOBODY_NOTICES = ("secret.", "OutboundTable.")
+"""Calls before which no worker need be stopped: a secret that stands still, rows that are the same whoever writes
+them and that no sender reads. What comes before such a call might as well come after it."""
+
+_WAITING, _LOOKS = ("bed.sleep", "AccountTable.get"), 2
+"""What a worker that waits for its slot or for another's probe does again and again, and how often it is stopped
+before each of them: one look more is as good as another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Faults of successive deliveries, and the ground that they meet.
@@ -63,6 +72,8 @@ class Wire:
         self.made: list[str] = []
         self.happened = False
         """Whether the fault has come about; a delivery that meets a pause may never get as far."""
+        self.struck = 0
+        """How many requests have met it."""
         self._fault = fault
         self._pause = pause
         self._dead = False
@@ -74,12 +85,18 @@ class Wire:
 
     def before(self, call: str) -> None:
         """Let a call through, unless the worker is dead or dies now."""
-        self._pause()
+        if self._is_noticed(call):
+            self._pause()
         self.made.append(call)
         if not self._dead:
             self._fault.before(self, call)
         if self._dead:  # whatever a dying worker's "finally" tries: a killed process writes nothing
             raise Killed
+
+    def _is_noticed(self, call: str) -> bool:
+        if call in _WAITING:
+            return self.made.count(call) < _LOOKS
+        return not call.startswith(_NOBODY_NOTICES)
 
     def after(self, call: str) -> None:
         """Let a result through."""
@@ -98,6 +115,7 @@ class Wire:
     def strike(self, fields: dict[str, str], fate: Fate) -> Answer:
         """Let a request meet the fate that is its fault."""
         self.happened = True
+        self.struck += 1
         return self.carry(fields, fate)
 
     def carry(self, fields: dict[str, str], fate: Fate) -> Answer:
@@ -154,10 +172,10 @@ class Run:
         world.table("AccountTable").put(account)
         return cls(world, schedule, **message)
 
-    def fork(self) -> Self:
-        """Return this run as it is now, for another future."""
+    def fork(self, world: World | None = None) -> Self:
+        """Return this run as it is now, for another future; in ``world``, if that is forked already."""
         other = copy(self)
-        other.world = self.world.fork()
+        other.world = world or self.world.fork()
         other._held = self._held.copy()
         return other
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from itertools import combinations_with_replacement, product
 
 from local.simulator.settings import Memory
@@ -25,7 +26,7 @@ from tests.chaos.run import FUNCTION_LIFE, Run, Schedule
 from tests.chaos.steps import Actor, Choices, Network, Stall, Thrown, Worker, act
 from tests.world import World
 
-CLEAN, LATE = Clean(), LateRequest(99)
+CLEAN, LATE, TOO_FAST = Clean(), LateRequest(99), Answered(210, times=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,15 @@ class Scene:
     late: bool = False
     stall: bool = False
 
+    @property
+    def slow(self) -> bool:
+        """Whether somebody in it asks again and again, each time in his turn."""
+        return any(part.fault == TOO_FAST for part in self.parts)
+
     def play(self, choices: Choices, *, switches: int | None = None) -> list[Run]:
         """Play it in a world in memory, and let every message do its duty; return a run for each send."""
-        world = World()
-        runs = self._begin(world)
+        runs = _beside(self._begun())
+        world = runs[0].world
         actors: list[Actor] = [Worker(runs[part.send], part.fault) for part in self.parts]
         if self.late:
             actors.append(Network(runs))
@@ -73,6 +79,10 @@ class Scene:
             list(threads.map(work, self.parts))
         return _ended(runs)
 
+    @lru_cache(maxsize=1)  # noqa: B019  # one scene is played again and again, then the next
+    def _begun(self) -> list[Run]:
+        return self._begin(World())
+
     def _begin(self, world: World) -> list[Run]:
         name = uuid.uuid4().hex
         runs = [Run.on(world, self.ground, send_id=f"{name}-0")]
@@ -89,6 +99,12 @@ class Scene:
         return f"{self.ground} then {told}{', late' if self.late else ''}{', a stall' if self.stall else ''}"
 
 
+def _beside(runs: list[Run]) -> list[Run]:
+    """Return runs as these are now, in one world, for another future."""
+    world = runs[0].world.fork()
+    return [run.fork(world) for run in runs]
+
+
 def _ended(runs: list[Run]) -> list[Run]:
     runs[0].world.now += 6 * FUNCTION_LIFE + timedelta(milliseconds=1)
     for run in runs:
@@ -100,9 +116,9 @@ def _ended(runs: list[Run]) -> list[Run]:
 
 FATES: tuple[Fault, ...] = (
     *(CLEAN, LostAnswer(), LATE, Answered(1), LostRequest(), Unsent(), Answered(230), Answered(999)),
-    *(Kill(4), Kill(7), Unheard(3), Unheard(4), Unwritten(7), Answered(330), Answered(400), Answered(210)),
+    *(Kill(4), Kill(7), Unheard(3), Unheard(4), Unwritten(7), Answered(330), Answered(400), TOO_FAST),
 )
-HISTORIES: tuple[tuple[Fault, ...], ...] = ((), (Answered(1),), (LostRequest(),), (Answered(210),))
+HISTORIES: tuple[tuple[Fault, ...], ...] = ((), (Answered(1),), (LostRequest(),), (TOO_FAST,))
 """What the first message has met before: nothing; or it waits, has a request unanswered, is on a slow account."""
 
 
