@@ -1,5 +1,6 @@
 """Guard rails in the sender: who is left out of a request, what its row says of it, and what it costs."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from kuaixintong.core.beijing import iso
 from kuaixintong.core.caps import Caps
 from kuaixintong.core.delivery import left_out
 from kuaixintong.core.rails import Rails
+from kuaixintong.errand import QueueMessage
 from kuaixintong.stores.mobiles import Mobiles
 from kuaixintong.stores.optouts import OptOutRows
 from tests.gates import Life
@@ -242,6 +244,39 @@ def test_what_is_in_doubt_is_not_given_back(world: World) -> None:
     assert world.row()["state"] == "UNCONFIRMED"
     (row,) = codes(world, 1)
     assert row["state"] == "REJECTED"
+
+
+def test_a_copy_that_comes_too_late_takes_back_no_count_that_the_other_relies_on(world: World) -> None:
+    world.rails = Rails(caps=Caps(1, 1))
+    other = world.new_sender()
+    copy = QueueMessage("m-2", "receipt", json.dumps(body(FIRST, category="otp", id="code")), 1)
+
+    def overtake(call: int) -> None:
+        if call == 0:  # it finds the mobile counted, and sends
+            other.take(copy, world.life())
+
+    overtaken = world.happens("MobilesTable.update", overtake, after=True)
+    assert world.deliver(copy.body).repeats == 1
+    world.gates.up.remove(overtaken)
+    (row,) = codes(world, 1)
+    assert (world.accepted(), row["state"]) == ([FIRST], "REJECTED")
+
+
+def test_a_copy_of_what_was_refused_meanwhile_leaves_no_count_behind(world: World) -> None:
+    world.rails = Rails(caps=Caps(1, 1))
+    world.line.fates.extend([320])
+    other = world.new_sender()
+    copy = QueueMessage("m-2", "receipt", json.dumps(body(FIRST, category="otp", id="code")), 1)
+
+    def overtake(call: int) -> None:
+        if call == 0:
+            other.take(copy, world.life())
+
+    overtaken = world.happens("MobilesTable.update", overtake)
+    world.deliver(copy.body)
+    world.gates.up.remove(overtaken)
+    (row,) = codes(world, 1)
+    assert (world.row("code")["state"], row["state"]) == ("REJECTED", "ACCEPTED")
 
 
 def test_a_worker_that_dies_anywhere_takes_no_cap_along_and_passes_none() -> None:

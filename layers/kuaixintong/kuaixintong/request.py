@@ -14,6 +14,7 @@ from kuaixintong.claims import Claimed, Conflict
 from kuaixintong.core import daily, due, ledger, schedule
 from kuaixintong.core.codes import INVALID_NUMBERS, SUCCESS, Actor, Trouble
 from kuaixintong.core.cost import cost
+from kuaixintong.core.delivery import NOTHING_WENT_OUT
 from kuaixintong.core.errors import KuaixintongError, NoAnswer, TryLater
 from kuaixintong.core.ledger import (
     Addressee,
@@ -178,6 +179,15 @@ class PartRequest:
         counted = self._desk.guards.count(self._send, self._part, look.terms.left_out)
         return replace(look, terms=replace(look.terms, left_out=counted.left_out)), counted.new
 
+    def _uncount(self, counted: tuple[str, ...], instead: object) -> None:
+        """Count the send no longer for whom this has counted it, if it is certain that nothing of it goes out.
+
+        Another worker that has the part, or had it, relies on what it has found counted.
+        """
+        ended = isinstance(instead, Finished) and instead.state in NOTHING_WENT_OUT
+        if ended or isinstance(instead, Conflict):
+            self._desk.guards.give_back(self._send, counted)
+
     def _note_end(self, claimed: Claimed, rule: Rule, outcome: Outcome) -> None:
         """Note what a part's end says of its mobiles."""
         left_out, guards = claimed.submit.terms.left_out, self._desk.guards
@@ -333,7 +343,7 @@ class PartRequest:
         campaign, looked_at = self._errand.campaign(), self._errand.now()
         claimed = self._claim(self._bid(ticket, look.terms, campaign), self._errand.now())
         if not isinstance(claimed, Claimed):
-            self._desk.guards.give_back(self._send, counted)
+            self._uncount(counted, claimed)
             self._give_back(ticket)
             return self._not_ours(claimed)
         self._ahead = False
