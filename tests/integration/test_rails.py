@@ -309,6 +309,37 @@ def test_a_code_expires_ten_minutes_after_it_was_enqueued_first(world: World) ->
     assert world.accepted() == []
 
 
+def test_a_code_goes_by_what_its_row_says_of_its_end(world: World) -> None:
+    code, began = body(FIRST, category="otp", id="code"), world.now
+    world.line.fates.extend([1])
+    world.deliver(code, message_id="m-2", sent_at=began)
+    world.now = began + timedelta(minutes=9, seconds=30)
+    # a copy that was enqueued a minute before the one that came first
+    copy = world.deliver(code, message_id="m-1", sent_at=began - timedelta(minutes=1), receive_count=2)
+    assert (copy.again, world.accepted()) == (None, [FIRST])
+    assert [(row["send_id"], row["state"]) for row in world.all_rows()] == [("code", "ACCEPTED")]
+
+
+def test_a_code_whose_copy_is_over_first_is_not_spent_by_it(world: World) -> None:
+    code, began = body(FIRST, category="otp", id="code"), world.now
+    world.now = began - timedelta(minutes=1)
+    other = world.new_sender()
+    first = QueueMessage("m-2", "receipt", json.dumps(code), 1, began)
+
+    def overtake(call: int) -> None:
+        if call == 0:  # the row comes to be between the look at it and the claim
+            world.line.fates.extend([1])
+            other.take(first, world.life())
+
+    world.happens("SendsTable.put", overtake)
+    world.now = began + timedelta(minutes=9, seconds=30)
+    again = world.deliver(code, message_id="m-1", sent_at=began - timedelta(minutes=1)).again
+    assert again
+    assert {row["send_id"]: (row["state"], row["unanswered"]) for row in world.all_rows()} == {
+        "code": ("WAITING", 0)
+    }
+
+
 def test_marketing_that_names_neither_end_gets_the_days_window(world: World) -> None:
     for number, fields in enumerate(({}, {"dailyEndTime": "22:00:00"})):
         world.deliver(body(FIRST, **fields), message_id=f"m-{number}")

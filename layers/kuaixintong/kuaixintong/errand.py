@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from kuaixintong.admission import Admission
@@ -169,6 +169,11 @@ class Errand:
     def over(self, now: datetime) -> bool:
         """Return whether ``validUntil`` has passed."""
         return self.send.expires is not None and self.send.expires <= now
+
+    def goes_by(self, otp_until: datetime) -> Send:
+        """Return the send as it is from now on: valid until what its rows say."""
+        self.send = replace(self.send, otp_until=otp_until)
+        return self.send
 
     def found(self, part: Part) -> Standing | None:
         """Return how a part stands, if that is known; of a message that has come before, all rows are read, once.

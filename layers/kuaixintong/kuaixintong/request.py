@@ -205,10 +205,23 @@ class PartRequest:
     def _lapsed(self) -> State | Again | None:
         """End a part whose validity has passed."""
         now = self._errand.now()
-        if not self._errand.over(now):
+        if not self._errand.over(now) or self._valid_by_its_row(now):
             return None
-        # At this same "now" a claim never gets as far as a timestamp: it ends in a final row, or the part is busy.
         return self._not_ours(self._claim(Bid(_new_claim()), now))
+
+    def _valid_by_its_row(self, now: datetime) -> bool:
+        """Tell whether a one-time code goes on by what its row says of its end, which counts.
+
+        This delivery can know another: of a copy that was enqueued before the one that came first, or by a
+        parameter that has changed.
+        """
+        if not self._send.otp_until:
+            return False
+        row = self._errand.seen.get(self._part.name) or self._row()
+        if row is None or row.valid_until is None or row.valid_until <= now:
+            return False
+        self._send = self._errand.goes_by(row.valid_until)
+        return True
 
     def _stopped(self) -> State | Again | None:
         """End a part of a cancelled campaign rather than let it wait: the call that cancels may have ended."""

@@ -220,12 +220,12 @@ class Lapse:
 class Bid:
     """A worker's wish to ask for a part.
 
-    ``claim`` names the worker, ``fresh`` is a timestamp never used before, ``asked`` who would be asked, and
-    ``at_time_to_come`` whether ``atTime`` still lies ahead of our clock. ``outbound`` tells that the worker has
-    written to Outbound who is sent to. ``cancelled`` is when the part's campaign was cancelled, and ``wait`` what
-    the part has to wait for as a row, enqueued again in ``lane``. ``terms`` is what the rails make of a request
-    with a fresh timestamp, ``nobody`` why it is not to be made at all, and ``charged`` what of a day's limit has
-    been reserved for it, what its row ``knew`` of included.
+    ``claim`` names the worker, ``fresh`` is a timestamp never used before, without which nothing is asked for;
+    ``asked`` is who would be asked, and ``at_time_to_come`` tells whether ``atTime`` still lies ahead of our
+    clock, ``outbound`` that the worker has written to Outbound who is sent to. ``cancelled`` is when the part's
+    campaign was cancelled, and ``wait`` what the part has to wait for as a row, enqueued again in ``lane``.
+    ``terms`` is what the rails make of a request with a fresh timestamp, ``nobody`` why it is not to be made at
+    all, and ``charged`` what of a day's limit has been reserved for it, what its row ``knew`` of included.
     """
 
     claim: str
@@ -293,6 +293,8 @@ def next_step(
         return _repeated(row, row.timestamp, bid, now=now, expires=expires, repeat_within=repeat_within)
     if bid.nobody:
         return _with_its_charge(Lapse(State.REJECTED, None, bid.nobody, left_out=bid.terms.left_out), row)
+    if not bid.fresh:  # it was to be ended, and by its row it goes on
+        return Busy(now)
     return Submit(
         bid.fresh,
         uses=1,
@@ -319,7 +321,7 @@ def _repeated(
     """Return what may be done with a part that has to be asked for with ``timestamp`` again."""
     if doubt := _changed(row, bid) or _too_old(row.asked_at, now, repeat_within):
         return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt, left_out=row.terms.left_out)
-    if bid.nobody or bid.wait:  # decided by who did not know of this request, which is repeated as it was
+    if not bid.fresh:  # decided by who did not know of this request, which is repeated as it was
         return Busy(now)
     return Submit(
         timestamp,
