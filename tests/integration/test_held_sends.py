@@ -13,6 +13,7 @@ from kuaixintong import calling_in as module
 from kuaixintong.calling_in import CallingIn
 from kuaixintong.core import beijing, due, references
 from kuaixintong.core.lanes import Lane
+from kuaixintong.core.ledger import State
 from kuaixintong.core.references import Reference
 from tests.fake_platform import Line
 from tests.gates import Killed, Life
@@ -54,6 +55,18 @@ def test_a_held_send_waits_as_a_row_and_goes_out_when_it_is_due(
     assert states(world, "held") == {"1": "ACCEPTED"}
     assert not {*DUE} & world.row("held").keys()
     assert (world.accepted()[-1], line.requests[-1].get("atTime")) == (MOBILE, "")
+
+
+def test_a_second_message_for_a_row_that_left_out_thousands_finds_it_at_its_end(world: World) -> None:
+    mobiles = [f"{13_700_000_000 + number}" for number in range(1_500)]
+    world.allowed = frozenset(mobiles[:1])
+    world.deliver(HELD | {"mobiles": mobiles})
+    row = world.row("held")
+    world.now += HOUR
+    body = references.written(Reference("held", "1", row["fingerprint"]))
+    assert world.deliver(body, message_id="m-2").states == {State.ACCEPTED: 1}
+    assert world.deliver(body, message_id="m-3").repeats == 1
+    assert world.accepted() == mobiles[:1]
 
 
 def test_one_that_is_held_for_minutes_waits_as_a_message_with_its_row(world: World, line: Line) -> None:

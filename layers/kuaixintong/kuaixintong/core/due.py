@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from kuaixintong.core import beijing
+from kuaixintong.core.delivery import left_out
 from kuaixintong.core.lanes import Lane
 from kuaixintong.core.ledger import WaitUntil
 from kuaixintong.core.references import Reference
@@ -104,5 +105,5 @@ def part_of(row: Mapping[str, Any], first_level: Mapping[str, Any]) -> Part:
     """Return a part as it was parsed, from its ``row`` and that of the part that it was cut from."""
     whole: list[str] = first_level.get("divided") or first_level.get("mobiles") or []
     begin, end = row.get("positions") or (0, len(whole))
-    invalid = tuple(InvalidMobile(each["mobile"], each["reason"]) for each in row.get("invalid_mobiles") or ())
+    invalid = tuple(InvalidMobile(mobile, reason) for mobile, reason in left_out(row).items())
     return Part(row["part"], tuple(whole[int(begin) : int(end)]), invalid, start=int(begin))
