@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from kuaixintong.claims import Claimed
 from kuaixintong.core.beijing import iso
 from kuaixintong.core.caps import Caps
 from kuaixintong.core.delivery import left_out
+from kuaixintong.core.ledger import Bid, Outcome, rule_for
+from kuaixintong.core.messages import Answer
 from kuaixintong.core.rails import Rails
+from kuaixintong.core.sends import parse
 from kuaixintong.errand import QueueMessage
 from kuaixintong.stores.mobiles import Mobiles
 from kuaixintong.stores.optouts import OptOutRows
@@ -128,6 +132,29 @@ def test_a_part_whose_request_is_unanswered_is_not_rejected_because_all_have_opt
         again = world.deliver(body(FIRST), receive_count=count).again
     assert again is None
     assert (world.row()["state"], world.accepted()) == ("UNCONFIRMED", [FIRST])
+
+
+def test_what_was_decided_for_a_request_goes_into_no_other(world: World) -> None:
+    """A worker means to repeat a request; meanwhile that is answered, and the part may go out anew."""
+    world.lease = timedelta(seconds=5)
+    marketing = body(FIRST, SECOND)
+    claims, send = world.new_sender().claims, parse(json.dumps(marketing), "m-1")
+    part, began = send.parts[0], world.now
+    taken = claims.claim(send, part, Bid("another", fresh="231123120000000001"), now=began)
+    assert isinstance(taken, Claimed)
+    busy = Outcome(Answer(1, "busy"), first_use=True, mobiles=2)
+
+    def answered(call: int) -> None:
+        if call == 0:
+            claims.settle(send, part, taken, rule_for(busy), busy, now=world.now)
+            world.pass_time(seconds=6)
+            opt_out(world, SECOND)
+
+    world.happens("AccountTable.*", answered)
+    again = world.deliver(marketing, receive_count=2).again
+    assert (world.accepted(), bool(again)) == ([], True)
+    world.deliver(marketing, receive_count=3)
+    assert world.accepted() == [FIRST]
 
 
 def test_the_look_begins_no_more_than_five_seconds_before_the_request(world: World) -> None:

@@ -379,7 +379,8 @@ class PartRequest:
             return self._put_back(claimed, "All slots of the account's pace were taken.")
         if end := self._overdue(claimed):
             return end
-        if claimed.submit.timestamp == ticket.timestamp and look.too_old(self._errand.now()):
+        fresh = claimed.submit.timestamp == ticket.timestamp
+        if fresh and (look.repeats or look.too_old(self._errand.now())):
             return self._put_back(claimed, "The look at who has opted out had become too old.")
         return None
 
