@@ -22,9 +22,9 @@ def console() -> Iterator[RunningConsole]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator["Browser"]:
-    """Debian's own browser."""
+    """Debian's own browser, for a module's tests: while Playwright runs, its event loop keeps off any other."""
     with a_chromium() as browser:
         yield browser
 
