@@ -115,7 +115,8 @@ def an_acceptance_that_reports_prove(deployment: Deployment, platform: RunningSi
     send_id, mobile, now = uuid.uuid4().hex, f"139{uuid.uuid4().int % 10**8:08}", datetime.now(UTC)
     asked, reported = (beijing.iso(now - timedelta(minutes=minutes)) for minutes in (60, 30))
     row = {"send_id": send_id, "part": "1", "state": "UNCONFIRMED", "mobiles": [mobile], "unanswered": 1}
-    row |= {"timestamp": "202611251400000000", "asked_at": asked, "attention": "UNCONFIRMED", "updated_at": asked}
+    row |= {"timestamp": "202611251400000000", "asked_at": asked, "created_at": asked}
+    row |= {"attention": "UNCONFIRMED", "updated_at": asked}
     report = {"token": send_id, "outcome": f"{mobile}#0#1", "mobile": mobile, "received_at": reported}
     deployment.put("SendsTableName", row)
     deployment.put("OutboundTableName", {"mobile": mobile, "send_id": send_id, "part": "1"})

@@ -41,7 +41,7 @@ class Evidence:
         for reason in (Attention.UNCONFIRMED, Attention.NO_TOKEN, Attention.GAVE_UP):
             sort = Sorted("updated_at", up_to=up_to)
             found = self._asked(self._sends, "attention", reason, index=BY_ATTENTION, sort=sort)
-            yield from (row for row in found if row["created_at"] < born_before)
+            yield from (row for row in found if row.get("created_at", "") < born_before)
 
     def family(self, send_id: str, part: str) -> list[Item]:
         """Return the rows of a first-level part and of all that it was divided into, in order."""
