@@ -179,3 +179,14 @@ def test_counting_and_giving_back_are_what_dynamodb_takes(aws: None) -> None:
     assert count(mobiles, "d", cap, NOW + timedelta(minutes=60)) == (True, "")
     mobiles.refuse(MOBILE, now=NOW, keep=timedelta(days=1))
     assert mobiles.known([MOBILE, OTHER], BOTH, now=NOW) == Known(refused={MOBILE: "2026-11-23"})
+
+
+def test_many_are_counted_side_by_side_each_with_its_own_outcome(table: MemoryTable) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        mobiles, cap = Mobiles(table, threads), Caps(1, 1)
+        assert mobiles.count(OTHER, "before", cap, now=NOW) == (True, "")
+        counted = mobiles.count_each([MOBILE, OTHER], "this", cap, now=NOW)
+        again = mobiles.count_each([MOBILE, OTHER], "this", cap, now=NOW)
+    assert [new for new, _ in counted] == [True, False]
+    assert [bool(over) for _, over in counted] == [False, True]
+    assert again[0] == (False, "")

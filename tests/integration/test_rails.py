@@ -306,6 +306,24 @@ def test_a_copy_of_what_was_refused_meanwhile_leaves_no_count_behind(world: Worl
     assert (world.row("code")["state"], row["state"]) == ("REJECTED", "ACCEPTED")
 
 
+def test_many_codes_are_counted_and_given_back_no_longer_than_the_worker_lives(world: World) -> None:
+    """Killed in the middle, it would leave the requests of other messages unanswered."""
+
+    def slow(_: int) -> None:
+        world.pass_time(seconds=0.01)
+
+    slowly, ends = world.happens("MobilesTable.*", slow), world.now + timedelta(seconds=10)
+    again = world.deliver(body(*many(5_000), category="otp"), seconds=10).again
+    assert again
+    assert (world.now < ends, world.accepted()) == (True, [])
+    world.gates.up.remove(slowly)
+    world.line.fates.extend([320])
+    world.happens("platform.ask", lambda _: world.gates.up.append(slowly), after=True)
+    ends = world.now + timedelta(seconds=10)
+    world.deliver(body(*many(5_000), category="otp"), seconds=10, receive_count=2)
+    assert (world.row()["state"], world.now < ends) == ("REJECTED", True)
+
+
 def test_a_worker_that_dies_anywhere_takes_no_cap_along_and_passes_none() -> None:
     for call in range(1, 30):
         world = World(rails=Rails(caps=Caps(1, 1)))

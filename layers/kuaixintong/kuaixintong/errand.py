@@ -123,6 +123,10 @@ _LEAST_FOR_OUTBOUND = 1.0
 """Seconds for writing down who is sent to, of those that are kept for the writes around a request."""
 
 
+_LEAST_AT_THE_END = 2.0
+"""Seconds for handing a message back, or for what other messages of the batch still write."""
+
+
 class IdTaken(Exception):
     """The send's id belongs to a send with another payload."""
 
@@ -149,6 +153,10 @@ class Errand:
     def spare(self) -> float:
         """Return how many seconds are left beyond one request with all its writing; negative: out of time."""
         return self._time_left() - self.desk.longest_request
+
+    def to_tidy(self) -> float:
+        """Return how many seconds are left for what may be left undone; negative: none."""
+        return self._time_left() - _LEAST_AT_THE_END
 
     def patience(self, spare: float) -> float:
         """Return for how many of the ``spare`` seconds this message may wait here and now."""

@@ -6,14 +6,18 @@ What they decide is :mod:`kuaixintong.core.rails`'. A part that no rail holds fo
 from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import batched, takewhile
 
 from kuaixintong.core import caps
 from kuaixintong.core.cost import cost
 from kuaixintong.core.daily import Wish
-from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.core.errors import StoreUnavailable, TooSlow
 from kuaixintong.core.rails import LOOK_LASTS, Charge, Known, LeftOut, Rails, Terms, What
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.stores.mobiles import Mobiles
+
+_COUNTED_AT_ONCE = 100
+"""Mobiles that a send is counted for before the time that is left is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,34 +87,41 @@ class Guards:
             return None
         return Wish(cost(mobiles, send.content), self._rails.daily_limit, has)
 
-    def count(self, send: Send, part: Part, left_out: LeftOut) -> "Counted":
-        """Count a send for each mobile that is left, and leave out those that it would take over a cap."""
+    def count(self, send: Send, part: Part, left_out: LeftOut, *, spare: Callable[[], float]) -> "Counted":
+        """Count a send for each mobile that is left, and leave out those that it would take over a cap.
+
+        ``spare`` tells how many seconds are left for it. Raises :class:`TooSlow`; what was counted stays so.
+        """
         rails = self._rails
         if rails.caps is None or not rails.capped(send.category):
             return Counted(left_out)
         digest, out = caps.digest(send.send_id, send.fingerprint), left_out.all_positions
         new: list[str] = []
         over: dict[int, str] = {}
-        for position, mobile in enumerate(part.mobiles):
-            if position in out:
-                continue
-            counted, why = self._mobiles.count(mobile, digest, rails.caps, now=self._clock())
-            if why:
-                over[position] = why
-            elif counted:
-                new.append(mobile)
+        here = ((position, mobile) for position, mobile in enumerate(part.mobiles) if position not in out)
+        for number, some in enumerate(batched(here, _COUNTED_AT_ONCE, strict=False)):
+            if number and spare() < 0:
+                raise TooSlow("So many one-time codes could not be counted in time.")
+            mobiles = [mobile for _, mobile in some]
+            results = self._mobiles.count_each(mobiles, digest, rails.caps, now=self._clock())
+            for (position, mobile), (counted, why) in zip(some, results, strict=True):
+                if why:
+                    over[position] = why
+                elif counted:
+                    new.append(mobile)
         return Counted(left_out.and_also(over) if over else left_out, tuple(new))
 
-    def give_back(self, send: Send, mobiles: tuple[str, ...]) -> None:
-        """Count a send no longer, for mobiles to which nothing of it was accepted.
+    def give_back(self, send: Send, mobiles: tuple[str, ...], *, spare: Callable[[], float]) -> None:
+        """Count a send no longer, for mobiles to which nothing of it was accepted, as far as ``spare`` seconds go.
 
         A row of caps that cannot be written now counts one too many until it ends: that harms nobody.
         """
         if not self._rails.capped(send.category):
             return
+        digest = caps.digest(send.send_id, send.fingerprint)
         try:
-            for mobile in mobiles:
-                self._mobiles.give_back(mobile, caps.digest(send.send_id, send.fingerprint))
+            for mobile in takewhile(lambda _: spare() >= 0, mobiles):
+                self._mobiles.give_back(mobile, digest)
         except StoreUnavailable:
             return
 

@@ -176,7 +176,7 @@ class PartRequest:
             return look, ()
         if look.too_old(self._errand.now() + _AROUND_A_CLAIM):
             look = self._desk.guards.look(self._send, self._part, look.known.refused)
-        counted = self._desk.guards.count(self._send, self._part, look.terms.left_out)
+        counted = self._desk.guards.count(self._send, self._part, look.terms.left_out, spare=self._errand.spare)
         return replace(look, terms=replace(look.terms, left_out=counted.left_out)), counted.new
 
     def _uncount(self, counted: tuple[str, ...], instead: object) -> None:
@@ -186,7 +186,7 @@ class PartRequest:
         """
         ended = isinstance(instead, Finished) and instead.state in NOTHING_WENT_OUT
         if ended or isinstance(instead, Conflict):
-            self._desk.guards.give_back(self._send, counted)
+            self._desk.guards.give_back(self._send, counted, spare=self._errand.to_tidy)
 
     def _note_end(self, claimed: Claimed, rule: Rule, outcome: Outcome) -> None:
         """Note what a part's end says of its mobiles."""
@@ -196,7 +196,7 @@ class PartRequest:
         self._errand.progress.left_out += kinds(left_out)
         if rule.state not in (State.REJECTED, State.CANCELLED) or outcome.others_unanswered:
             return
-        guards.give_back(self._send, left_out.remaining(self._part.mobiles))
+        guards.give_back(self._send, left_out.remaining(self._part.mobiles), spare=self._errand.to_tidy)
         self._desk.admission.give_back(claimed.submit.charged)
         if outcome.answer and outcome.answer.state_code == INVALID_NUMBERS:
             noted = guards.note_refused(self._part, left_out)
@@ -523,7 +523,7 @@ class PartRequest:
                 self._errand.progress.left_out += kinds(instead.left_out)
                 self._desk.admission.give_back(instead.charged)
                 if state in (State.EXPIRED, State.CANCELLED):
-                    self._desk.guards.give_back(self._send, self._part.mobiles)
+                    self._desk.guards.give_back(self._send, self._part.mobiles, spare=self._errand.to_tidy)
                 if state is not State.UNCONFIRMED:
                     self._announce_end()
                 return state

@@ -17,7 +17,7 @@
     ├── TryLater                nothing is wrong with the request; the same again will do
     │   ├── StoreUnavailable    an AWS service did not do what was asked
     │   ├── ClockAstray         this machine's clock, or the account's sequence, is not to be trusted
-    │   ├── TooSlow             a push was not read before its sender's patience is at its end
+    │   ├── TooSlow             the time that is left was too short
     │   ├── ClaimLost           the row has moved on under a worker that believed it owned it
     │   └── NotAllEnqueued      some of a producer's sends did not go in; it says which
     └── NoAnswer                the platform may or may not have acted
@@ -103,7 +103,7 @@ class ClockAstray(TryLater):
 
 
 class TooSlow(TryLater):
-    """A push cannot be read in the time that is left for its answer."""
+    """The time that is left is too short: for reading a push, or for counting very many one-time codes."""
 
 
 class ClaimLost(TryLater):
