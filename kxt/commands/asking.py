@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from kuaixintong.core import beijing
-from kuaixintong.core.answers import Answered, CampaignCounts, Event, Reported, SendLine, Sent
+from kuaixintong.core.answers import Answered, CampaignCounts, Event, Fact, Reported, SendLine, Sent
 from kuaixintong.core.ledger import State
 from kuaixintong.core.mobiles import normalise
+from kuaixintong.core.rails import What
 from kuaixintong.exporting import write_statuses
 from kuaixintong.waiting import until_settled
 from kxt.app import app
@@ -100,8 +101,8 @@ def who(
         raise Misused(both(f"{mobile} is no mobile: 11 digits beginning with 1.", f"{mobile} 不是手机号。"))
     told = shell.stack.lookup.of_mobile(mobile, size=size, page=page)
     for fact in told.facts:
-        since = fact.row.get("at") or fact.row.get("since") or fact.row.get("refused_at")
-        shell.say(f"{fact.what}{f', {moment(since)}' if isinstance(since, str) else ''}", "yellow")
+        if holds := _fact(fact):
+            shell.say(holds, "yellow")
     shell.table(
         ("time", "what", "text", "id"),
         [_event(each) for each in told.events],
@@ -109,6 +110,18 @@ def who(
     )
     _more(shell, f"kxt who {mobile}", told.next)
     shell.give(told)
+
+
+def _fact(fact: Fact) -> str:
+    """Return what holds for a mobile now: who came back has not opted out, and counted codes are no news."""
+    row = fact.row
+    if fact.what == What.OPT_OUT and row.get("state") == "out":
+        since = moment(row.get("changed_at"))
+        return both(f"opted out of marketing, {since}", f"已退订营销短信，{since}")
+    if fact.what == What.INVALID:
+        day = row.get("refused_on", "")
+        return both(f"refused by the platform as no number (310), {day}", f"平台认定为无效号码（310），{day}")
+    return ""
 
 
 def _event(event: Event) -> tuple[str, str, str, str]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from typer.testing import CliRunner
 
+from kuaixintong.core.beijing import BEIJING
 from kuaixintong.stack import Stack
 from kuaixintong.stores import aws as edge
 from kxt.commands import everything
@@ -364,6 +366,17 @@ def test_a_mobile_is_shown_with_all_that_went_to_it_and_came_from_it(deployed: D
         ["→ delivered", "你好", "order-1"],
     ]
     assert len(kxt("who", MOBILE, "--json").json["events"]) == 3
+
+
+def test_what_holds_for_a_mobile_is_said_as_it_is_now(deployed: Deployed) -> None:
+    kxt("optout", "add", MOBILE)
+    now = datetime.now(UTC).astimezone(BEIJING)
+    assert kxt("who", MOBILE).said.startswith(f"opted out of marketing, {now:%Y-%m-%d}")
+    kxt("optout", "remove", MOBILE)
+    deployed.put("MobilesTable", {"mobile": MOBILE, "what": "otp", "p00": "0"})
+    assert kxt("who", MOBILE).said == "Nothing is known of this mobile.\n"
+    deployed.put("MobilesTable", {"mobile": MOBILE, "what": "invalid", "refused_on": "2026-11-24"})
+    assert "refused by the platform as no number (310), 2026-11-24\n" in kxt("who", MOBILE).said
 
 
 def test_a_mobile_that_nobody_knows_is_said(deployed: Deployed) -> None:
