@@ -333,6 +333,13 @@ def test_a_message_that_one_batch_lost_is_enqueued_by_the_next_run(
     assert "spring:4" in {each["id"] for each in queue.taken()}
 
 
+def test_a_preview_of_marketing_needs_no_stack(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KXT_STACK", raising=False)
+    monkeypatch.setattr(Stack, "local", lambda: None)
+    told = imported(people, "--category", "marketing", "--dry-run", "--json")
+    assert (told.status, told.json["people"]) == (0, 200)
+
+
 def test_people_who_have_opted_out_are_told_and_are_no_fault(
     deployed: Deployed, queue: Queue, people: Path, tmp_path: Path
 ) -> None:
