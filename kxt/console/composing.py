@@ -1,6 +1,7 @@
 """What a send would be, while it is still being written: checked by the code that the sender checks it with."""
 
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,20 @@ class Composition:
     requests: int = 0
     cost: int = 0
     faults: tuple[str, ...] = ()
+
+
+class Naming:
+    """Names a draft: sent twice, by a double click or again after an error, it is one send."""
+
+    def __init__(self) -> None:
+        self._fields: Mapping[str, Any] = {}
+        self._fresh_id = ""
+
+    def id_of(self, fields: Mapping[str, Any]) -> str:
+        """Return the id that these fields are sent under: their own, or one that is theirs until they change."""
+        if fields != self._fields:
+            self._fields, self._fresh_id = dict(fields), uuid.uuid4().hex
+        return str(fields.get("id") or self._fresh_id)
 
 
 def mobiles_of(text: str) -> list[str]:

@@ -16,7 +16,7 @@ pytest.importorskip("nicegui", reason="the console is not installed: make .venv/
 from kuaixintong.core.answers import Balance
 from kuaixintong.core.delivery import Delivery, MobileStatus
 from kuaixintong.core.errors import StoreUnavailable
-from kxt.console.composing import composed, mobiles_of
+from kxt.console.composing import Naming, composed, mobiles_of
 from kxt.console.desk import Desk, ReadOnly
 from kxt.console.handsets import Mode, bubbles, mode_of
 from kxt.console.jobs import Jobs, Standing
@@ -54,6 +54,16 @@ def test_all_faults_of_a_draft_are_told_and_it_is_counted_all_the_same() -> None
 
 def test_mobiles_stand_one_a_line_or_with_commas_of_any_kind_between_them() -> None:
     assert mobiles_of(" 138 \n139,150；151、152\t153;\n\n") == ["138", "139", "150", "151", "152", "153"]
+
+
+def test_a_draft_that_is_sent_twice_is_one_send_and_another_is_another() -> None:
+    naming, draft = Naming(), {"mobiles": [FIRST], "content": "x", "hold": None}
+    first = naming.id_of(draft)
+    assert naming.id_of(dict(draft)) == first
+    second = naming.id_of(draft | {"content": "y"})
+    assert second != first
+    assert naming.id_of(draft | {"id": "order-1"}) == "order-1"
+    assert Naming().id_of(draft) not in (first, second)
 
 
 # --- counts in the background -----------------------------------------------------------------------------------

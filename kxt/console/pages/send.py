@@ -6,7 +6,7 @@ from nicegui import ui
 
 from kuaixintong.core.enqueueing import Enqueued
 from kuaixintong.core.errors import SendRefused
-from kxt.console.composing import Composition, composed, mobiles_of
+from kxt.console.composing import Composition, Naming, composed, mobiles_of
 from kxt.console.desk import Desk
 from kxt.console.elements import facts, tag
 from kxt.console.frame import send_address
@@ -31,6 +31,7 @@ class _Form:
     def __init__(self, desk: Desk, t: Words, mobile: str) -> None:
         self._desk = desk
         self._t = t
+        self._naming = Naming()
         with tag("div", classes="halves"):
             with tag("section", classes="card form"):
                 self._draw_fields(mobile)
@@ -83,6 +84,7 @@ class _Form:
 
     async def _send(self) -> None:
         fields = self._fields()
+        fields |= {"id": self._naming.id_of(fields)}
         try:
             enqueued = await act(self._desk, self._t, lambda: _enqueued(self._desk, fields))
         except SendRefused:
