@@ -145,24 +145,15 @@ def _draw_dead_letters(desk: Desk, t: Words) -> None:
     async def redrive() -> None:
         lines = (told.text, t("attention.redrive-what"))
         if await confirmed(t, t("attention.redrive"), lines, t("attention.redrive")):
-            done: Redriven | None = await act(
-                desk, t, lambda: redrive_from(desk.acting.dead_letters, progress=note)
-            )
-            progress.set_text("")
+            done: Redriven | None = await act(desk, t, lambda: redrive_from(desk.acting.dead_letters))
             if done:
                 back = done.urgent + done.ordinary
                 ui.notify(t("attention.redriven", n=back, left=done.left), type="positive", timeout=8000)
-
-    seen = {"back": 0}
-
-    def note(back: int) -> None:  # in the thread that redrives
-        seen["back"] = back
 
     button: ui.button | None = None
     live = Live(desk, t, lambda: int(desk.reading.dead_letters.left()), show, calls=1, every=_EVERY)
     with live.body:
         told = tag("p")
-        progress = tag("p", classes="quiet").props('role="status"')
         if not desk.read_only:
             button = ui.button(t("attention.redrive"), on_click=redrive).props("no-caps outline").mark("redrive")
             button.set_visibility(False)

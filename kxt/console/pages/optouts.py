@@ -85,9 +85,7 @@ def _draw_files(desk: Desk, t: Words) -> None:
     async def bring(event: UploadEventArguments) -> None:
         text = (await event.file.read()).decode("utf-8-sig", "replace")
         event.sender.reset()  # type: ignore[attr-defined]  # it is the upload
-        done = await act(
-            desk, t, lambda: desk.acting.optouts.import_csv(io.StringIO(text, newline=""), progress=seen.append)
-        )
+        done = await act(desk, t, lambda: desk.acting.optouts.import_csv(io.StringIO(text, newline="")))
         desk.jobs.again("optouts")
         if done:
             told.set_text(t("optouts.imported", noted=done.noted, known=done.known, faults=done.faults))
@@ -101,7 +99,6 @@ def _draw_files(desk: Desk, t: Words) -> None:
         if text is not None:
             ui.download.content(text, "opt-outs.csv", "text/csv")
 
-    seen: list[Any] = []
     tag("h2", t("optouts.files"))
     file_field(t("optouts.import"), ".csv,.txt", _LARGEST, bring)
     told = tag("p", classes="quiet").props('role="status"')
