@@ -28,6 +28,19 @@ def test_a_row_a_person_that_a_spreadsheet_opens(tmp_path: Path) -> None:
     ]
 
 
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    path = tmp_path / "spring.csv"
+    written = [
+        MobileStatus("s", "1", mobile, Delivery.UNSENT, "ACCEPTED", "+1-1", "-43")
+        for mobile in ("=HYPERLINK(1)", "@SUM(1)", "+8613700000001", "-1+cmd")
+    ]
+    write_statuses(path, written)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    assert [row[0] for row in rows] == ["'=HYPERLINK(1)", "'@SUM(1)", "+8613700000001", "'-1+cmd"]
+    assert {(row[3], row[5]) for row in rows} == {("-43", "'+1-1")}
+
+
 def test_what_is_cut_off_leaves_the_file_that_was_there(tmp_path: Path) -> None:
     def cut_off() -> Iterator[MobileStatus]:
         yield PEOPLE[0]

@@ -12,6 +12,7 @@ from nicegui import ui
 
 from kuaixintong.core.answers import CampaignCounts, CampaignLine
 from kuaixintong.core.delivery import MobileStatus
+from kuaixintong.exporting import cell
 from kxt.console.desk import Desk
 from kxt.console.elements import badge, empty, tag, when
 from kxt.console.frame import campaign_address
@@ -85,7 +86,6 @@ class _Progress:
     def __init__(self, desk: Desk, campaign: str) -> None:
         self._desk = desk
         self._campaign = campaign
-        self._rates: list[tuple[datetime, int]] = []
 
     def states(self) -> Standing[CampaignCounts]:
         """How many parts are in which state."""
