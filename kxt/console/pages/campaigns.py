@@ -75,8 +75,8 @@ def exported(statuses: Iterable[MobileStatus]) -> str:
     rows = csv.writer(text)
     rows.writerow(["send_id", "part", "mobile", "state", "delivery", "reason"])
     for each in statuses:
-        values = (each.send_id, each.part, each.mobile, str(each.state), str(each.delivery), each.reason or "")
-        rows.writerow([f"'{value}" if value[:1] in ("=", "+", "-", "@") else value for value in values])
+        told = (each.send_id, each.part, each.mobile, each.state, each.delivery, each.reason)
+        rows.writerow(map(cell, told))
     return "\ufeff" + text.getvalue()
 
 
@@ -247,7 +247,7 @@ class _CampaignView:
 
     async def _cancel(self) -> None:
         t, desk, campaign = self._t, self._desk, self._campaign
-        counts = desk.jobs.standing(("states", campaign), lambda _tell: None).result
+        counts = _Progress(desk, campaign).states().result
         unfinished = sum(counts.states.get(state, 0) for state in ("WAITING", "SUBMITTING")) if counts else "?"
         lines = (
             t("campaigns.cancel-what", campaign=campaign, n=unfinished),
