@@ -2,11 +2,13 @@
 
 import json
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from kuaixintong.core.ledger import Attention
+from kuaixintong.core.rails import Rails
 from kuaixintong.stores.parts import Parts
 from tests.template import resources, watched
 from tests.world import World
@@ -142,3 +144,14 @@ def test_a_producers_typing_error_is_one_alarm_and_one_list_and_the_mended_bodie
     assert sorted(world.accepted()) == sorted(body["mobiles"][0] for body in good.values())
     assert {row["send_id"] for row in world.all_rows()} == {*good}
     assert {send_id for _, send_id, _ in world.outbound()} == {*good}
+
+
+def test_a_mended_body_that_guard_rails_look_up_waits_out_a_pause() -> None:
+    world = World(rails=Rails(invalid_for=timedelta(days=30)))
+    mended = GOOD | {"mobiles": ["13708600860", "18930612517"]}
+    world.deliver(BAD)
+    assert world.deliver(mended, message_id="m-2", seconds=0).again  # no time for as much as a row
+    world.line.fates.extend([220])
+    world.deliver(GOOD | {"id": "order-2"}, message_id="m-3")
+    assert world.deliver(mended, message_id="m-2", receive_count=2).again
+    assert (world.row("order-1")["state"], world.row("order-1")["mobiles"]) == ("WAITING", mended["mobiles"])

@@ -148,7 +148,8 @@ class PartRequest:
             and part.name not in errand.seen
             and self._desk.guards.concern(send, part)
         ):
-            errand.seen |= self._desk.claims.known(send.send_id)
+            rows = self._desk.claims.known(send.send_id)
+            errand.seen |= {name: row for name, row in rows.items() if not row.gives_way}
         seen = errand.seen.get(part.name)
         if seen and seen.fingerprint == send.fingerprint:
             self._charged = seen.charged or self._charged
