@@ -70,8 +70,10 @@ check: $(TOOLS) .venv/marks/checkov .venv/marks/browser ## Check formatting, lin
 	ruff format --check .
 	ruff check .
 	mypy
-	cfn-lint --regions us-east-1 eu-central-1 ap-southeast-1 cn-north-1 cn-northwest-1 -- template.yaml network/*.yaml \
-		monitoring/*.yaml
+	@# one after the other: with several regions at once, what a parameter can be is multiplied by them
+	for region in us-east-1 eu-central-1 ap-southeast-1 cn-north-1 cn-northwest-1; do \
+		cfn-lint --regions $$region -- template.yaml network/*.yaml monitoring/*.yaml; \
+	done
 	$(NO_PROFILE) $(SAM) validate --lint
 	$(CHECKOV) --config-file .checkov.yaml
 
