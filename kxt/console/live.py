@@ -185,14 +185,21 @@ class Keyed:
     """A list whose items keep their elements: what has not changed is not drawn again, so that nothing jumps.
 
     ``draw`` draws an item. It may return a function that takes the item's next value; without one, an item that
-    has changed is drawn anew.
+    has changed is drawn anew. One that scrolls by itself has the name ``scrolls``, and the keyboard gets there.
     """
 
     def __init__[V](
-        self, draw: Callable[[V], Callable[[V], None] | None], *, element: str = "div", classes: str = ""
+        self,
+        draw: Callable[[V], Callable[[V], None] | None],
+        *,
+        element: str = "div",
+        classes: str = "",
+        scrolls: str = "",
     ) -> None:
         self._draw: Callable[[Any], Callable[[Any], None] | None] = draw
         self._holder = tag(element, classes=classes)
+        if scrolls:
+            self._holder.props["tabindex"], self._holder.props["aria-label"] = "0", scrolls
         self._items: dict[Hashable, _Item] = {}
         self._element = "li" if element in ("ul", "ol") else "div"
 

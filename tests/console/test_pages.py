@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from local.processes import wait_until
 from tests.console.running import RunningConsole
 
 pytest.importorskip("nicegui", reason="the console is not installed: make .venv/marks/console")
@@ -264,13 +265,14 @@ def test_a_fault_is_a_switch_and_a_refused_push_is_marked_red(
     switch = page.get_by_role("switch", name=t("fault.code-320"))
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "true")
+    wait_until(lambda: console.platform("faults")["rules"], "the switch reaches the platform")
     sender = page.context.new_page()
     composed(sender, console, t, FIRST, "违规内容")
     expect(sender.locator(".content")).to_contain_text(t("state.REJECTED"))
     expect(page.locator("ol.log").first).to_contain_text("code before", timeout=IN_TIME)
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "false")
-    assert console.platform("faults")["rules"] == []
+    wait_until(lambda: console.platform("faults")["rules"] == [], "the switch is off at the platform")
     console.steer("settings", push_pwd="wrong")
     console.steer("mo", mobile=FIRST, content="?")
     expect(page.locator(".entry.forbidden").first).to_contain_text("403", timeout=IN_TIME)

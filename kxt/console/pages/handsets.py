@@ -132,7 +132,7 @@ def _story(desk: Desk, t: Words) -> None:
     ui.button(t("play.button"), on_click=lambda: act(desk, t, play)).props("no-caps outline").mark("play")
     live = Live(desk, t, desk.story.played, show)
     with live.body:
-        box = tag("ol").props('role="status"')
+        box = tag("ol").props('aria-live="polite"')
 
 
 def _draw_screen(desk: Desk, t: Words, screen: Screen) -> Callable[[Screen], None]:

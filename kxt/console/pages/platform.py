@@ -112,11 +112,13 @@ def draw(desk: Desk, t: Words) -> None:
         with tag("section", classes="card"):
             tag("h2", t("platform.requests"))
             no_requests = empty(t("platform.no-requests"))
-            requests = Keyed(partial(_draw_request, t), element="ol", classes="log")
+            requests = Keyed(
+                partial(_draw_request, t), element="ol", classes="log", scrolls=t("platform.requests")
+            )
         with tag("section", classes="card"):
             tag("h2", t("platform.pushes"))
             no_pushes = empty(t("platform.no-pushes"))
-            pushes = Keyed(partial(_draw_push, t), element="ol", classes="log")
+            pushes = Keyed(partial(_draw_push, t), element="ol", classes="log", scrolls=t("platform.pushes"))
 
 
 class _Switch:
