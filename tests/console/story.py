@@ -62,7 +62,7 @@ class Story:
         self.sends(MOBILE, "周末的培训改到下午两点，收到请回复。")
         self.sees(".timeline", t("event.report"))
         self.go("/handsets")
-        self.sees(".screen", "周末的培训改到下午两点")
+        self.sees(f'.screen[aria-label*="{MOBILE}"]', "周末的培训改到下午两点")
 
     def the_handset_opts_out(self) -> None:
         """Answer TD from the handset; see that as an opt-out in the conversation."""

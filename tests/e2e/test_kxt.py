@@ -80,6 +80,7 @@ def test_doctor_finds_the_empty_secret_the_wrong_password_and_the_refused_addres
     deployment.stack.fill_in_platform_secret(cid="12345678", uid="test", pwd="wrong")
     wrong = login()
     assert (wrong["verdict"], "password is wrong" in wrong["words"]) == ("wrong", True)
+    deployment.stack.fill_in_platform_secret(cid="12345678", uid="test", pwd="secret")
     platform.faults([{"do": "code", "code": 220, "op": "login"}])
     refused = login()
     assert (refused["verdict"], "source address is refused" in refused["words"]) == ("wrong", True)
