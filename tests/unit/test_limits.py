@@ -1,4 +1,6 @@
-"""Limits of DynamoDB, SQS and the platform, as their documents have them."""
+"""Limits of DynamoDB, SQS and the platform, as their documents have them, and how long reports are waited for."""
+
+from datetime import timedelta
 
 from kuaixintong.core import limits
 
@@ -12,4 +14,5 @@ def test_the_limits_are_those_that_are_documented() -> None:
         "CALL_MESSAGES": 10,
         "MAX_MOBILES": 10_000,
         "MAX_CONTENT_UNITS": 1_000,
+        "REPORTS_WITHIN": timedelta(hours=72),
     }
