@@ -10,6 +10,7 @@ import requests
 from kuaixintong.settings import SenderSettings, TableNames
 from kuaixintong.status import Lookup
 from kuaixintong.stores.dynamo import Item, from_item, to_item
+from kuaixintong.stores.query import rows_of
 from kuaixintong.wiring.reading import reader
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
@@ -106,7 +107,8 @@ class Deployment:
 
     def parts(self, send_id: str) -> list[Item]:
         """Return the rows of a send's parts, as they are at this moment."""
-        return [row for row in self.rows("Sends") if row["send_id"] == send_id]
+        table = self.outputs["SendsTableName"]
+        return list(rows_of(self.aws.dynamodb, table, "send_id", send_id, consistent=True))
 
     def settled(self, send_id: str, *, seconds: float = 90.0) -> list[Item]:
         """Return the rows of a send's parts as soon as each has come to its end."""
