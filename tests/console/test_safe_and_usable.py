@@ -1,10 +1,9 @@
 """The console under attack from other pages, read by machines, on small screens, and while the store is silent."""
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,8 @@ pytest.importorskip("nicegui", reason="the console is not installed: make .venv/
 pytest.importorskip("playwright.sync_api", reason="no Playwright: make .venv/marks/browser")
 
 from playwright.sync_api import expect
+
+from tests.serving import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -43,13 +44,8 @@ def another_page() -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
+    with serving(Handler) as address:
+        yield f"{address}/"
 
 
 READ = """async (url) => {

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from io import StringIO
 from typing import Any
 
@@ -30,6 +30,7 @@ from local.simulator.running import RunningSimulator, running_simulator
 from local.simulator.settings import Settings
 from tests import cloudformation
 from tests.receiving import Context
+from tests.serving import serving
 from tests.template import create_tables, load, resources
 
 NAME = "kuaixintong-made-up"
@@ -177,13 +178,8 @@ class LocalWorld:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-            thread.start()
-            try:
-                yield f"http://127.0.0.1:{server.server_port}/receive"
-            finally:
-                server.shutdown()
+        with serving(Handler) as address:
+            yield f"{address}/receive"
 
 
 @contextmanager
