@@ -29,6 +29,9 @@ STACK_PAGES = (
 LOCAL_PAGES = (("handsets", "/handsets"), ("platform", "/platform"))
 """Pages that need a simulated platform."""
 
+SEARCH = "/find"
+"""Where the search asks; the answer leads to what was found."""
+
 
 def address(t: Words, path: str) -> str:
     """Return a page's address in this language."""
@@ -89,19 +92,19 @@ def pages_of(desk: Desk) -> Iterator[tuple[str, str]]:
 
 
 def _search(desk: Desk, t: Words) -> None:
+    """Draw the search as a form of the browser's own: it works before the page's connection is up."""
     if not desk.has_stack:
         return
+    form = tag("form", classes="search").props(f'action="{address(t, SEARCH)}" method="get" role="search"')
+    with form:
+        ui.input(placeholder=t("page.search")).props(
+            f'dense outlined clearable name="wanted" autocomplete="off" aria-label="{t("page.search")}"'
+        )
 
-    def go() -> None:
-        wanted = str(field.value or "").strip()
-        if wanted:
-            mobile = normalise(wanted)
-            ui.navigate.to(mobile_address(t, mobile) if mobile else send_address(t, wanted))
 
-    field = (
-        ui.input(placeholder=t("page.search"))
-        .props(f'dense outlined clearable aria-label="{t("page.search")}"')
-        .classes("search")
-        .on("keydown.enter", go)
-        .mark("search")
-    )
+def found_at(t: Words, wanted: str) -> str:
+    """Return the address of what somebody looks for: a mobile however it is written, else the id of a send."""
+    mobile = normalise(wanted)
+    if mobile:
+        return mobile_address(t, mobile)
+    return send_address(t, wanted) if wanted else address(t, "/")

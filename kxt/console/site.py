@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from kxt.console.desk import Desk
-from kxt.console.frame import frame, pages_of
+from kxt.console.frame import SEARCH, found_at, frame, pages_of
 from kxt.console.language import LANGUAGES, Words, preferred
 from kxt.console.pages import (
     account,
@@ -74,7 +74,11 @@ def _page(desk: Desk, t: Words, name: str, path: str, draw: Draw) -> None:
 
 
 def _pages_by_name(desk: Desk, t: Words) -> None:
-    """Put up the pages that are about one thing, which stands in their address."""
+    """Put up the pages that are about one thing, which stands in their address, and the way to them."""
+
+    @app.get(_address(t, SEARCH), include_in_schema=False)
+    def find(wanted: str = "") -> RedirectResponse:
+        return RedirectResponse(found_at(t, wanted.strip()), 303)
 
     @ui.page(_address(t, "/send"), language=_CODES[t.language])
     def compose(mobile: str = "") -> None:

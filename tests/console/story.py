@@ -69,7 +69,8 @@ class Story:
         t, page = self.t, self.page
         handset = page.get_by_role("region", name=t("handsets.of", mobile=MOBILE))
         handset.get_by_role("button", name="TD", exact=True).click()
-        expect(handset.locator(".bubble.mine").first).to_contain_text("TD", timeout=self.patience)
+        answers = handset.locator(".bubble.mine")
+        expect(answers.filter(has_text="TD").first).to_be_visible(timeout=self.patience)
         self.shot(page, "handsets")
         self.go(f"/mobile/{MOBILE}")
         self.sees(".conversation", "TD")
