@@ -10,13 +10,13 @@ import pytest
 
 from local.simulator.running import RunningSimulator, running_simulator
 from local.stack import EmulatedStack
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import ACCOUNT, Deployment
 
 
 @pytest.fixture(scope="session")
 def shared_platform() -> Iterator[RunningSimulator]:
     """The simulated platform of the run; tests take ``platform``, which is as new."""
-    with running_simulator() as platform:
+    with running_simulator(pwd=ACCOUNT.pwd) as platform:
         yield platform
 
 

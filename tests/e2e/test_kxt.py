@@ -18,7 +18,7 @@ from local.records import ROOT
 from local.simulator.running import RunningSimulator
 from tests.deployed import Outcome
 from tests.deployed import kxt as called
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import ACCOUNT, Deployment
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def test_doctor_finds_the_empty_secret_the_wrong_password_and_the_refused_addres
     deployment.stack.fill_in_platform_secret(cid="", uid="", pwd="")
     empty = login()
     assert (empty["verdict"], "missing, empty" in empty["words"]) == ("wrong", True)
-    deployment.stack.fill_in_platform_secret(cid="12345678", uid="test", pwd="wrong")
+    deployment.stack.fill_in_platform_secret(cid=ACCOUNT.cid, uid=ACCOUNT.uid, pwd="wrong")
     wrong = login()
     assert (wrong["verdict"], "password is wrong" in wrong["words"]) == ("wrong", True)
-    deployment.stack.fill_in_platform_secret(cid="12345678", uid="test", pwd="secret")
+    deployment.stack.fill_in_platform_secret(cid=ACCOUNT.cid, uid=ACCOUNT.uid, pwd=ACCOUNT.pwd)
     platform.faults([{"do": "code", "code": 220, "op": "login"}])
     refused = login()
     assert (refused["verdict"], "source address is refused" in refused["words"]) == ("wrong", True)

@@ -15,8 +15,7 @@ import psutil
 from kuaixintong.stores.dynamo import Item
 from local.processes import wait_until
 from local.simulator.running import RunningSimulator
-from local.simulator.settings import Settings
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import ACCOUNT, Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
@@ -129,7 +128,7 @@ def _true(row: Item, acceptances: Counter[str]) -> bool:
 def test_a_wrong_password_costs_a_few_calls_and_no_send(
     deployment: Deployment, platform: RunningSimulator
 ) -> None:
-    count, account = 1_000, Settings()
+    count = 1_000
     platform.change(pwd="changed")  # not the secret: a warm worker may go on with the one it has read, for minutes
     enqueue(deployment, sends("wrong", count))
     wait_until(lambda: len(platform.requests()) > 0, "the sender tries", seconds=30)
@@ -139,7 +138,7 @@ def test_a_wrong_password_costs_a_few_calls_and_no_send(
     assert sum(request.received_at < minute for request in platform.requests()) <= CALLS_IN_A_MINUTE
     assert not platform.messages()
 
-    deployment.stack.fill_in_platform_secret(cid=account.cid, uid=account.uid, pwd="changed")
+    deployment.stack.fill_in_platform_secret(cid=ACCOUNT.cid, uid=ACCOUNT.uid, pwd="changed")
     wait_until(lambda: len(platform.messages()) == count, "every send goes out", seconds=300)
     deployment.queue_runs_empty(seconds=60)
     assert set(platform.acceptances().values()) == {1}

@@ -7,8 +7,7 @@ import json
 import re
 
 from local.processes import wait_until
-from local.simulator.settings import Settings
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import ACCOUNT, Deployment
 
 WHOLE_MOBILE = re.compile(r"(?<![0-9A-Za-z])(?:\+?86)?1[3-9][0-9]{9}(?![0-9A-Za-z])")
 CONTENTS = ("周末参加不了培训了", "你好吗", "我不好", "暴风雨就要来了")
@@ -30,7 +29,7 @@ def test_no_log_line_of_the_whole_run_tells_a_password_a_content_or_a_whole_mobi
 
     lines = wait_until(its_line_is_there, "the log tells of a send whose id is made of a mobile", seconds=30)
     assert len(lines) >= LEAST_LINES, "the run has hardly logged anything: there is nothing to judge"
-    secrets = (Settings().pwd, deployment.push_credentials["pwd"])
+    secrets = (ACCOUNT.pwd, deployment.push_credentials["pwd"])
     told = [line for line in lines if any(text in _decoded(line) for text in (*CONTENTS, *secrets))]
     told += [line for line in lines if WHOLE_MOBILE.search(_decoded(line))]
     assert not told, told[:3]
