@@ -156,7 +156,7 @@ class Deployment:
 
 
 def record(message_id: str, body: Mapping[str, Any], *, receive_count: int = 1) -> dict[str, Any]:
-    """Return an SQS message as Lambda hands it over, sent just now: a code that is days old is not sent any more."""
+    """Return an SQS message as Lambda hands it over, sent just now: codes that are days old go nowhere."""
     sent = str(int(time.time() * 1000))
     return {
         "messageId": message_id,
