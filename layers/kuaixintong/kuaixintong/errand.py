@@ -198,6 +198,10 @@ class Errand:
             self.seen = sends | self.seen
         return self.seen.get(part.name)
 
+    def row(self, part: Part) -> Standing | None:
+        """Read how a part stands now, whatever is known of it; ``None`` if it has no row."""
+        return self.desk.claims.known(self.send.send_id).get(part.name)
+
     def note(self, part: Part, *, cancelled: datetime | None = None) -> Standing | None:
         """Write a part down that is not asked for yet; return what stands there if it is known already.
 

@@ -24,19 +24,18 @@ from kuaixintong.core.ledger import (
     Lapse,
     Outcome,
     Rule,
-    Standing,
     State,
     Submit,
     Then,
     WaitUntil,
 )
-from kuaixintong.core.limits import BATCH_ITEMS
 from kuaixintong.core.messages import SendSm
 from kuaixintong.core.rails import Charge, Known, LeftOut, Terms, kinds, words_for
 from kuaixintong.core.schedule import SOON
 from kuaixintong.core.sends import Part
 from kuaixintong.errand import Again, Errand, IdTaken
 from kuaixintong.guards import Look
+from kuaixintong.recipients import Recipients
 from kuaixintong.slots import Held, OverLimit
 from kuaixintong.stores.campaigns import Campaign
 
@@ -62,18 +61,14 @@ class PartRequest:
         self._send = errand.send
         self._part = part
         self._charged: Charge | None = None
-        self._ahead = False
-        """Whether who is sent to has been written down ahead of the claim, and the row does not say so yet."""
-        self._told = part.is_half
-        """Whether who is sent to is known to be written down. A half's mobiles are its first-level part's."""
+        self._recipients = Recipients(errand, part)
 
     def bring(self) -> State | Again:
         """Bring the part as far as it goes now."""
         try:
             return self._bring()
         finally:
-            if self._ahead:
-                self._desk.claims.tell_outbound(self._send, self._part, now=self._errand.now())
+            self._recipients.close()
 
     def _bring(self) -> State | Again:
         tries = Counter[Then]()
@@ -92,7 +87,7 @@ class PartRequest:
             return end
         if (spare := self._errand.spare()) < 0:
             return Again(SOON, "out of time")
-        look = self._announce_ahead() or self._look()
+        look = self._written_down() or self._look()
         if not isinstance(look, Look):
             return look
         try:
@@ -104,6 +99,11 @@ class PartRequest:
             self._give_back(ticket)
             return Again(SOON, "out of time")
         return self._ask(ticket, look)
+
+    def _written_down(self) -> State | Again | None:
+        """Write down who a large part goes to; return how it has ended, if that shows that it has."""
+        ended = self._recipients.before_the_slot()
+        return self._not_ours(ended) if ended else None
 
     def _enter(self, look: Look, spare: float) -> Ticket:
         """Ask for a slot, and reserve with it what the part costs of the day's limit. Raises :class:`Held`."""
@@ -218,7 +218,7 @@ class PartRequest:
         """
         if not self._send.otp_until:
             return False
-        row = self._errand.seen.get(self._part.name) or self._row()
+        row = self._errand.seen.get(self._part.name) or self._errand.row(self._part)
         if row is None or row.valid_until is None or row.valid_until <= now:
             return False
         self._send = self._errand.goes_by(row.valid_until)
@@ -251,7 +251,7 @@ class PartRequest:
         standing = self._errand.seen.get(self._part.name) or self._errand.note(self._part)
         if standing and standing.state.final:
             return standing.state
-        self._announce_waiting(standing)
+        self._recipients.while_it_waits(standing)
         if standing is None and wait.reason:
             self._desk.claims.tell(self._send, self._part, wait.reason, now=now)
         return self._back_at(wait.until)
@@ -264,45 +264,6 @@ class PartRequest:
         again = self._errand.in_time(max(rest, 0) + SOON, "its time has not come")
         return replace(again, all_parts=False)
 
-    def _announce_ahead(self) -> State | Again | None:
-        """Write down who a large part goes to before its slot is asked for: it would be missed for that.
-
-        It is noted first, for that shows whether the id is taken.
-        """
-        if self._told or len(self._part.mobiles) <= BATCH_ITEMS:
-            return None
-        name = self._part.name
-        if name not in self._errand.seen:
-            self._errand.note(self._part)
-        seen = self._errand.seen[name]
-        if seen.state.final:
-            return self._not_ours(Finished(seen.state))
-        self._announce_waiting(seen)
-        return None
-
-    def _announce_waiting(self, standing: Standing | None, due_at: datetime | None = None) -> None:
-        """Write down who a part goes to whose turn has not come: somebody may ask for the mobile long before."""
-        if not (self._told or (standing and standing.outbound)):
-            self._errand.announce(self._part, due_at=due_at)
-            self._ahead = True
-        self._told = True
-
-    def _announce_parked(self, due_at: datetime) -> None:
-        """The same of a part that waits as a row; where it costs more to write it twice, the row is looked at."""
-        large = len(self._part.mobiles) > BATCH_ITEMS
-        self._announce_waiting(self._row() if large and not self._told else None, due_at)
-
-    def _announce_end(self) -> None:
-        """The same of a part that has come to its end without a request: also these are asked for by mobile."""
-        if self._told:
-            return
-        row = self._row() if len(self._part.mobiles) > BATCH_ITEMS else None
-        if not (row and row.outbound):
-            self._errand.announce(self._part)
-
-    def _row(self) -> Standing | None:
-        return self._desk.claims.known(self._send.send_id).get(self._part.name)
-
     def _wait(self, held: Held) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
         if end := self._lapsed() or self._stopped():
@@ -311,7 +272,7 @@ class PartRequest:
         standing = self._errand.seen.get(self._part.name) or self._errand.note(self._part)
         if standing and standing.state.final:
             return standing.state
-        self._announce_waiting(standing)
+        self._recipients.while_it_waits(standing)
         now, dear = self._errand.now(), isinstance(held, OutOfBalance)
         if dear:
             self._errand.progress.too_dear += 1
@@ -360,7 +321,7 @@ class PartRequest:
             self._uncount(counted, claimed)
             self._give_back(ticket)
             return self._not_ours(claimed)
-        self._ahead = False
+        self._recipients.claimed()
         self._charged = claimed.submit.charged
         self._desk.admission.give_back(claimed.submit.excess)
         late = self._errand.now() - looked_at > _MARK_IS_SEEN
@@ -392,7 +353,7 @@ class PartRequest:
             fresh=ticket.timestamp,
             asked=Addressee(who.cid, who.uid, self._desk.platform.address),
             at_time_to_come=schedule.still_to_come(self._send.at_time, now=self._errand.now()),
-            outbound=self._ahead,
+            outbound=self._recipients.ahead,
             cancelled=campaign.cancelled if campaign else None,
             terms=terms,
             charged=ticket.charged,
@@ -407,12 +368,10 @@ class PartRequest:
         try:
             if self._send.campaign and campaign is None:
                 self._desk.campaigns.name(self._send.campaign, now=self._errand.now())
-            if not (self._told or claimed.outbound):
-                self._errand.announce(self._part)
+            self._recipients.before_the_request(row_says_so=claimed.outbound)
         except KuaixintongError:
             self._put_back(claimed, "Who is sent to could not be written down.")
             raise
-        self._told = True
         return claimed if self._part.is_half else replace(claimed, outbound=True)
 
     def _overdue(self, claimed: Claimed) -> State | Again | None:
@@ -526,7 +485,7 @@ class PartRequest:
                 if state in (State.EXPIRED, State.CANCELLED):
                     self._desk.guards.give_back(self._send, self._part.mobiles, spare=self._errand.to_tidy)
                 if state is not State.UNCONFIRMED:
-                    self._announce_end()
+                    self._recipients.at_its_end()
                 return state
             case Busy(until):
                 delay = schedule.after_lease(until, now=self._errand.now())
@@ -535,7 +494,7 @@ class PartRequest:
                 if not due.waits_as_a_row(instead, now=self._errand.now()):
                     return self._back_at(until)
                 self._errand.progress.waiting += 1
-                self._announce_parked(until)
+                self._recipients.while_it_is_parked(until)
                 return State.WAITING  # as a row, which is enqueued again: the message has done its duty
             case _:
                 raise IdTaken
