@@ -51,6 +51,15 @@ def cancel(
         ],
     )
     shell.give(told)
+    if told.unseen:
+        shell.say(
+            both(
+                f"Nothing had come under {send_id} yet; it is cancelled when it comes. A send too large for one "
+                f"message was enqueued as {send_id}:1, {send_id}:2 …: kxt cancel --campaign {send_id}",
+                f"尚未见到 {send_id}；到时会被取消。若因过大而拆成 {send_id}:1、{send_id}:2 …，"
+                f"请改用：kxt cancel --campaign {send_id}",
+            )
+        )
     if any(state != _STOPPED for state in told.parts.values()):
         raise Told(
             both(

@@ -460,6 +460,9 @@ def test_a_send_that_nobody_has_seen_is_cancelled_before_it_comes(deployed: Depl
     told = kxt("cancel", "order-1")
     assert (told.status, told.rows[1]) == (0, ["1", "CANCELLED"])
     assert deployed.rows("SendsTable")[0]["state"] == "CANCELLED"
+    # it may never come: a large send comes as several
+    assert "kxt cancel --campaign order-1" in told.said
+    assert "--campaign" not in kxt("cancel", "order-1").said
 
 
 def test_what_is_with_the_platform_already_is_told(deployed: Deployed) -> None:

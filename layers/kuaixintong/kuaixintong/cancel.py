@@ -20,7 +20,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -55,12 +55,15 @@ class Stopped:
     """What a cancel of a send has come to.
 
     ``parts`` are the states of its parts, by name. Of those ``under_way`` a request is out: each ends by its
-    answer if that is an acceptance or a refusal, and as ``CANCELLED`` or ``UNCONFIRMED`` else.
+    answer if that is an acceptance or a refusal, and as ``CANCELLED`` or ``UNCONFIRMED`` else. ``unseen``: nothing
+    had come under the id yet. A send that a producer shared out never comes under its own id, but as
+    ``ID:1``, ``ID:2`` … of one campaign, which is what to cancel then.
     """
 
     send_id: str
     parts: Mapping[str, State]
     under_way: frozenset[str] = frozenset()
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +183,10 @@ class Canceller:
         for _ in range(_TRIES):
             try:
                 rows = self._parts.to_stop(send_id)
+                unseen = whole and not rows
                 if whole:
                     rows += self._unseen(send_id, rows, now)
-                return self._stopped(send_id, rows, now, at)
+                return replace(self._stopped(send_id, rows, now, at), unseen=unseen)
             except Moved:
                 continue
             except StoreUnavailable:  # throttled, or a transaction that divides a part has its row at this moment
