@@ -61,7 +61,7 @@ deploy: .venv/marks/dev .venv/marks/sam ## Deploy to a real account; ENV=prod fo
 .PHONY: test
 test: $(TOOLS) .venv/marks/browser ## Run all tests
 	@echo "All tests, in two processes: half an hour. What is not run is listed at the end, with the reason."
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadscope
 
 .PHONY: check
 # SAM asks for a region even when it only looks at the template

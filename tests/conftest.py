@@ -1,9 +1,11 @@
 """Shared by all tests: no test ever reaches a real AWS account."""
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from local import environment
 
@@ -23,9 +25,24 @@ settings.register_profile("kuaixintong", deadline=None)
 settings.load_profile("kuaixintong")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep e2e tests together on one of the workers that run side by side: they share one deployment."""
-    for item in items:
-        if "e2e" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+SHARED = {"e2e": "tests/e2e", "console": "tests/console"}
+"""Folders whose tests share something that takes long to be up: a deployment, a console."""
+
+OF_THEIR_OWN = ("pages", "demo", "install", "network", "console")
+"""Tests in ``e2e`` that share nothing with the others, and bring a stack up themselves."""
+
+
+class _Together(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands tests out one by one, but to one worker what shares something, and in its order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if any(path == f"tests/e2e/test_{name}.py" for name in OF_THEIR_OWN):
+            return path
+        return next((name for name, folder in SHARED.items() if path.startswith(f"{folder}/")), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Decide what runs where: xdist's own groups are lost with this pytest, which keeps names to itself."""
+    return _Together(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console() -> Iterator[RunningConsole]:
-    """The console of the run."""
+    """The console of these tests. It works while it is up, which later tests would pay for."""
     pytest.importorskip("nicegui", reason="the console is not installed: make .venv/marks/console")
     with running_console() as running:
         yield running

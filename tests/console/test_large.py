@@ -19,8 +19,6 @@ from tests.console.large import EVENTS, MOBILES, mobile
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.xdist_group("console")
-
 MEMORY = 300_000  # kB
 FRAME = 1.5  # seconds, of the best of three: what else the machine does is no matter of the page's
 

@@ -22,8 +22,6 @@ from kxt.console.words import TEXTS
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-pytestmark = pytest.mark.xdist_group("console")
-
 expect.set_options(timeout=10_000)
 
 PAGES = ("", "/send", "/import", "/campaigns", "/attention", "/optouts", "/account", "/handsets", "/platform")

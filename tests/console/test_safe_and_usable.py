@@ -20,8 +20,6 @@ from tests.serving import serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-pytestmark = pytest.mark.xdist_group("console")
-
 PAGES = (
     *("", "/send", "/import", "/campaigns", "/attention", "/optouts", "/account", "/handsets", "/platform"),
     *("/mobile/13800000860", "/sends/order-4711", "/campaigns/autumn"),

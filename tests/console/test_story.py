@@ -15,8 +15,6 @@ from tests.console.story import MOBILE, OTHER, Story
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.xdist_group("console")
-
 
 def test_a_text_arrives_the_handset_opts_out_and_a_lost_answer_sends_nothing_twice(
     page: "Page", console: RunningConsole

@@ -13,14 +13,14 @@ from local.stack import EmulatedStack
 from tests.e2e.deployment import ACCOUNT, Deployment
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_platform() -> Iterator[RunningSimulator]:
     """The simulated platform of the run; tests take ``platform``, which is as new."""
     with running_simulator(pwd=ACCOUNT.pwd) as platform:
         yield platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_deployment(shared_platform: RunningSimulator) -> Iterator[Deployment]:
     """The deployment of the run; tests take ``deployment``, which is as new."""
     parameters = {

@@ -1,0 +1,1 @@
+"""Tests of the deployed stack, which most of them share."""
