@@ -19,6 +19,7 @@ from kuaixintong.errand import QueueMessage
 from kuaixintong.stores.mobiles import Mobiles
 from kuaixintong.stores.optouts import OptOutRows
 from tests.gates import Life
+from tests.sending import proven
 from tests.world import World
 
 FIRST, SECOND, THIRD = "13700000001", "13700000002", "13700000003"
@@ -166,6 +167,16 @@ def test_the_look_begins_no_more_than_five_seconds_before_the_request(world: Wor
     world.gates.up.clear()
     world.deliver(body(FIRST), receive_count=2)
     assert (world.row()["state"], world.accepted()) == ("REJECTED", [])
+
+
+def test_a_slot_that_is_longer_in_coming_than_a_look_lasts_is_no_reason_to_give_it_up(world: World) -> None:
+    """At such a pace every try would end so, and no marketing would ever go out."""
+    world.requests_per_second = 0.1
+    proven(world)
+    opt_out_at = world.happens("MobilesTable.get_all", lambda call: call or opt_out(world, SECOND), after=True)
+    assert world.deliver(body(FIRST, SECOND)).again is None
+    assert opt_out_at.count == 2
+    assert (world.accepted(), left_out(world.row())) == ([FIRST], {SECOND: "opted out"})
 
 
 def test_who_opts_out_while_a_send_waits_in_a_pause_is_left_out(world: World) -> None:

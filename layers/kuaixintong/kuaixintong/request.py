@@ -292,7 +292,9 @@ class PartRequest:
         trouble: Trouble | None = None
         admission = self._desk.admission
         try:
-            claimed = self._taken(ticket, look)
+            # A slot can be longer in coming than a look lasts. The look that counts is the one of the claim.
+            look, counted = self._counted(look)
+            claimed = self._taken(ticket, look, counted)
             if not isinstance(claimed, Claimed):
                 return claimed
             if instead := self._kept_from(claimed, ticket, look):
@@ -309,9 +311,8 @@ class PartRequest:
         self._errand.progress.brought_to(rule.state, rule.attention)
         return self._next(rule, trouble, outcome, claimed.submit.attempts)
 
-    def _taken(self, ticket: Ticket, look: Look) -> Claimed | State | Again:
-        """Count the send for its mobiles, and take the part; or return what becomes of it instead."""
-        look, counted = self._counted(look)
+    def _taken(self, ticket: Ticket, look: Look, counted: tuple[str, ...]) -> Claimed | State | Again:
+        """Take the part, whose send has been ``counted`` anew for some; or return what becomes of it instead."""
         if not look.terms.left_out.remaining(self._part.mobiles):
             self._give_back(ticket)
             return self._end_without_anybody(look.terms.left_out)
