@@ -19,7 +19,7 @@ from kuaixintong.errand import QueueMessage
 from kuaixintong.stores.mobiles import Mobiles
 from kuaixintong.stores.optouts import OptOutRows
 from tests.gates import Life
-from tests.sending import proven
+from tests.sending import fails, proven
 from tests.world import World
 
 FIRST, SECOND, THIRD = "13700000001", "13700000002", "13700000003"
@@ -363,6 +363,35 @@ def test_a_code_expires_ten_minutes_after_it_was_enqueued_first(world: World) ->
         "This one-time code was valid until 2026-11-23T12:10:00.000+08:00.",
     )
     assert world.accepted() == []
+
+
+def test_the_halves_of_a_code_expire_when_the_whole_would_have(world: World) -> None:
+    code, began = body(FIRST, SECOND, category="otp", id="code"), world.now
+    world.line.fates.extend([1, 310, 1, 1])
+    world.deliver(code, sent_at=began)
+    world.now = began + timedelta(minutes=9, seconds=30)
+    redriven = {"message_id": "m-2", "sent_at": began + timedelta(minutes=9)}
+    world.deliver(code, **redriven)
+    assert {row["part"]: row["state"] for row in world.all_rows()} == {
+        "1": "SPLIT",
+        "1.1": "WAITING",
+        "1.2": "WAITING",
+    }
+    world.now = began + timedelta(minutes=15)
+    world.deliver(code, receive_count=2, **redriven)
+    assert {row["state"] for row in world.all_rows()} == {"SPLIT", "EXPIRED"}
+    assert world.accepted() == []
+
+
+def test_all_parts_of_a_code_expire_together_though_their_noting_was_cut_off() -> None:
+    world = World(rails=Rails(otp_valid=timedelta(minutes=10)))
+    code, began = body(*many(10_001), category="otp", id="code"), world.now
+    world.happens("SendsTable.put", lambda call: fails() if call else None)
+    world.deliver(code, sent_at=began)
+    world.gates.up.clear()
+    world.line.fates.extend([220])
+    world.deliver(code, message_id="m-2", sent_at=began + timedelta(minutes=9))
+    assert [row["otp_until"] for row in world.all_rows()] == ["2026-11-23T12:10:00.000+08:00"] * 2
 
 
 def test_a_code_goes_by_what_its_row_says_of_its_end(world: World) -> None:

@@ -260,6 +260,11 @@ class Claims:
         cancelled: datetime | None = None,
     ) -> dict[str, Standing]:
         whole = self._rows.divided(part, claimed.submit, outcome, now=now)
+        expires = (
+            claimed.submit.expires
+        )  # by the row of the whole, where this delivery knows another end of a code
+        if not send.valid_until and send.otp_until != expires:
+            send = replace(send, otp_until=expires)
         halves = [
             self._rows.noted(send, half, now=now, cancelled=cancelled) | inherited(part, half, claimed.submit)
             for half in part.halves()

@@ -127,6 +127,8 @@ class _Walk:
         """
         first, *others = self._errand.send.parts
         known = self._errand.found(first) or self._errand.note(first)
+        if known and known.valid_until:  # noted by the first delivery; this one may be a redrive's
+            self._errand.goes_by(known.valid_until)
         if known is None or known.attempts == 0:  # the noting itself may have been cut off
             cancelled = known.cancelled if known and known.whole else None
             for part in others:
