@@ -108,6 +108,22 @@ def test_what_is_in_doubt_stays_charged() -> None:
     assert (world.row()["state"], used(world)) == ("UNCONFIRMED", ("2026-11-23", 1))
 
 
+def test_what_the_next_day_has_no_room_to_repeat_does_not_wait_for_longer_than_it_may_be_repeated() -> None:
+    world = limited(1)
+    world.now = datetime(2026, 11, 23, 15, 59, 50, tzinfo=UTC)
+    world.line.fates.extend(["lost"])
+    world.deliver(body())
+    world.now += timedelta(seconds=20)
+    world.deliver(body(SECOND), message_id="m-2")
+    for count in range(2, 8):
+        again = world.deliver(body(), receive_count=count).again
+        if again is None:
+            break
+        world.pass_time(seconds=again.delay + 1)
+    assert (world.row()["state"], world.row()["attention"]) == ("UNCONFIRMED", "UNCONFIRMED")
+    assert len(world.line.requests) == 2
+
+
 def test_the_halves_of_a_split_inherit_what_was_charged() -> None:
     world = limited(4)
     world.line.always[THIRD] = 310

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from kuaixintong.core.codes import Trouble
 from kuaixintong.core.ledger import State
 from kuaixintong.errand import QueueMessage
+from kuaixintong.stores.account import Accounts
 from tests.fake_platform import Fate, Line
 from tests.sending import BODY, MOBILE, MORE_THAN_ONE_PART, bodies, fails, proven, states
-from tests.world import START, World
+from tests.world import CID, START, World
 
 PAUSES = {
     220: ("source address", 300),
@@ -47,6 +49,23 @@ def test_an_answer_about_the_account_pauses_it_for_every_message(world: World, l
     for message_id in ("m-2", "m-1"):
         assert world.deliver(BODY, message_id=message_id, receive_count=3).again is None
     assert {"pause_reason", "pause_until", "pauses", "probe_until"} & {*world.account()} == set()
+
+
+def test_a_request_that_becomes_too_old_to_repeat_does_not_wait_for_the_pauses_end(
+    world: World, line: Line
+) -> None:
+    line.fates += ["lost"]
+    world.deliver(BODY)
+    accounts, until = Accounts(world.table("AccountTable")), world.now + timedelta(days=2)
+    assert accounts.pause(CID, Trouble.SOURCE_ADDRESS, until, by="another", now=world.now)
+    world.pass_time(minutes=59)
+    again = world.deliver(BODY, receive_count=2).again
+    assert again
+    assert (again.why, states(world)) == ("paused: source address", {"1": "SUBMITTING"})
+    world.pass_time(minutes=2)
+    assert world.deliver(BODY, receive_count=3).again is None
+    assert states(world) == {"1": "UNCONFIRMED"}
+    assert len(line.requests) == 1
 
 
 def test_pauses_in_a_row_grow_and_a_good_answer_makes_them_short_again(world: World, line: Line) -> None:

@@ -125,6 +125,8 @@ class PartRequest:
         progress.over_limit += 1
         progress.daily_used = 100
         if look.repeats:  # it is to be the same request, and may have been accepted: it waits as the message
+            if end := self._too_old():
+                return end
             again = self._errand.in_time(schedule.LONGEST_BACKOFF, str(over))
             return replace(again, all_parts=False)
         if over.never:
@@ -233,6 +235,18 @@ class PartRequest:
             return None
         return self._not_ours(self._claim(Bid(_new_claim(), cancelled=campaign.cancelled), self._errand.now()))
 
+    def _too_old(self) -> State | Again | None:
+        """End a part whose request is unanswered and too old to be repeated, rather than let it wait on.
+
+        What holds it back can last for days, and only what says ``UNCONFIRMED`` is looked at, and heals.
+        """
+        seen = self._errand.seen.get(self._part.name)
+        if seen is None or not ledger.must_repeat(seen):
+            return None
+        bid = Bid(_new_claim())
+        instead = self._desk.claims.claim(self._send, self._part, bid, now=self._errand.now(), known=seen)
+        return None if isinstance(instead, Busy) else self._not_ours(instead)
+
     def _not_yet(self) -> State | Again | None:
         """Let a part wait that is held, or whose row waits for something: also a copy that comes too early."""
         now, seen = self._errand.now(), self._errand.seen.get(self._part.name)
@@ -266,7 +280,7 @@ class PartRequest:
 
     def _wait(self, held: Held) -> State | Again:
         """Go back to the queue without a call, but not without a row."""
-        if end := self._lapsed() or self._stopped():
+        if end := self._lapsed() or self._stopped() or self._too_old():
             return end
         # what this delivery has noted need not be noted again: a failed write costs as much as the whole row
         standing = self._errand.seen.get(self._part.name) or self._errand.note(self._part)
