@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kuaixintong.core import beijing
+from kuaixintong.stores.table import Moved
 from tests.fake_platform import Fate, Line
 from tests.gates import Incident, Killed
 from tests.sending import MORE_THAN_ONE_PART, fails, states
@@ -264,3 +265,17 @@ def test_a_good_answer_to_a_request_from_before_a_pause_does_not_end_the_pause(w
     assert delivery.again
     assert delivery.again.why == "paused: balance"
     assert len(line.requests) == asked
+
+
+# --- an end whose write AWS's client repeats --------------------------------------------------------------------
+
+
+def test_whom_an_end_was_for_is_written_down_though_its_write_was_repeated(world: World) -> None:
+    def repeat(call: int) -> None:
+        if call == 0:
+            raise Moved(world.row("order-1"))
+
+    world.happens("SendsTable.put", repeat, after=True)
+    delivery = world.deliver(SEND | {"validUntil": "2026-11-23 11:00:00"})
+    assert (world.row("order-1")["state"], dict(delivery.states)) == ("EXPIRED", {"EXPIRED": 1})
+    assert world.outbound() == [(MOBILE, "order-1", "1")]

@@ -122,10 +122,10 @@ class Claims:
         learns otherwise from the failed condition. A part that may no longer be asked for is ended instead, and
         the :class:`Lapse` returned; one that has to wait as a row is written down as such, unless it is already.
         """
-        standing, refused = known, None
+        standing, refused, step = known, None, None
         for _ in range(_TRIES):
             if standing and standing.claim == bid.claim:  # our own write, whose answer AWS's client never saw
-                return _claimed_before(standing, send)
+                return step if isinstance(step, Lapse) else _claimed_before(standing, send)
             if standing and standing.gives_way:
                 refused, standing = standing, None
                 bid = replace(bid, cancelled=refused.cancelled or bid.cancelled)
