@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from kuaixintong.core import beijing
 from kuaixintong.core.rails import Rails
+from kuaixintong.stores.mobiles import Mobiles
+from kuaixintong.stores.optouts import OptOutRows
 from tests.gates import Life
 from tests.world import World
 
@@ -80,6 +83,37 @@ def test_a_copy_of_a_message_that_waits_is_charged_once() -> None:
     world.pass_time(minutes=5)
     world.deliver(body())  # it says that it comes for the first time
     assert (world.row()["state"], used(world)) == ("ACCEPTED", ("2026-11-23", 1))
+
+
+def test_a_copy_that_knows_of_fewer_mobiles_than_the_request_that_it_repeats_takes_nothing_back() -> None:
+    world = World(rails=Rails(daily_limit=10, invalid_for=timedelta(days=30)))
+    many = body(FIRST, SECOND, THIRD)
+    world.line.fates.extend(["never"])
+    world.deliver(many)
+    world.pass_time(minutes=5)
+    for mobile in (SECOND, THIRD):
+        Mobiles(world.table("MobilesTable")).refuse(mobile, now=world.now, keep=timedelta(days=30))
+    for count in (1, 2):  # the first says that it comes for the first time
+        world.deliver(many, receive_count=count)
+        assert used(world) == ("2026-11-23", 3)
+    assert world.accepted() == [FIRST, SECOND, THIRD]
+
+
+def test_whoever_comes_back_while_a_slot_is_waited_for_is_charged_too() -> None:
+    world = World(rails=Rails(daily_limit=2), requests_per_second=0.1)
+    world.deliver(body(FIRST), message_id="m-0")
+    optouts = OptOutRows(world.table("MobilesTable"))
+    optouts.change(SECOND, out=True, at=beijing.iso(world.now), by="mo")
+    world.pass_time(seconds=1)
+    world.happens(
+        "MobilesTable.get_all",
+        lambda _: optouts.change(SECOND, out=False, at=beijing.iso(world.now), by="mo"),
+        after=True,
+    )
+    for count in (1, 2):
+        world.deliver(body(FIRST, SECOND, category="marketing"), receive_count=count)
+    assert (world.accepted(), used(world)) == ([FIRST], ("2026-11-23", 2))
+    assert world.row()["waits_until"] == "2026-11-24T00:00:00.000+08:00"
 
 
 @pytest.mark.parametrize("fate", [320, 300])

@@ -100,6 +100,9 @@ class PartRequest:
             return Again(SOON, "out of time")
         return self._ask(ticket, look)
 
+    def _cost(self, left_out: LeftOut) -> int:
+        return cost(left_out.remaining(self._part.mobiles), self._send.content)
+
     def _written_down(self) -> State | Again | None:
         """Write down who a large part goes to; return how it has ended, if that shows that it has."""
         ended = self._recipients.before_the_slot()
@@ -110,7 +113,7 @@ class PartRequest:
         remaining = look.terms.left_out.remaining(self._part.mobiles)
         wish = self._desk.guards.wish(self._send, remaining, self._charged)
         ticket = self._desk.admission.enter(
-            cost=cost(remaining, self._send.content), seconds=self._errand.patience(spare), wish=wish
+            cost=self._cost(look.terms.left_out), seconds=self._errand.patience(spare), wish=wish
         )
         if wish:
             used = daily.used(ticket.slot.seen, wish.limit)
@@ -352,6 +355,8 @@ class PartRequest:
 
     def _kept_from(self, claimed: Claimed, ticket: Ticket, look: Look) -> State | Again | None:
         """Wait for the slot; return what becomes of the part if its request does not go out then."""
+        if self._cost(claimed.submit.terms.left_out) > ticket.cost:
+            return self._put_back(claimed, "It goes to more mobiles than its slot was asked for.")
         if not self._at_slot(claimed, ticket):
             return self._put_back(claimed, "All slots of the account's pace were taken.")
         if end := self._overdue(claimed):

@@ -295,6 +295,7 @@ def next_step(
         return _with_its_charge(Lapse(State.REJECTED, None, bid.nobody, left_out=bid.terms.left_out), row)
     if not bid.fresh:  # it was to be ended, and by its row it goes on
         return Busy(now)
+    charged, excess = _charges(row, bid)
     return Submit(
         bid.fresh,
         uses=1,
@@ -304,8 +305,8 @@ def next_step(
         with_at_time=bid.at_time_to_come and not (row and row.at_time_over),
         terms=bid.terms,
         expires=expires,
-        charged=bid.charged or (row.charged if row else None),
-        excess=_excess(row, bid),
+        charged=charged,
+        excess=excess,
     )
 
 
@@ -323,6 +324,7 @@ def _repeated(
         return Lapse(State.UNCONFIRMED, Attention.UNCONFIRMED, doubt, left_out=row.terms.left_out)
     if not bid.fresh:  # decided by who did not know of this request, which is repeated as it was
         return Busy(now)
+    charged, excess = _charges(row, bid)
     return Submit(
         timestamp,
         row.uses + 1,
@@ -332,16 +334,23 @@ def _repeated(
         with_at_time=row.with_at_time,
         terms=row.terms,
         expires=expires,
-        charged=bid.charged or row.charged,
-        excess=_excess(row, bid),
+        charged=charged,
+        excess=excess,
     )
 
 
-def _excess(row: Standing | None, bid: Bid) -> Charge | None:
-    """Return what a row has of the day's limit already that the bid did not know of: a part is charged once."""
-    if row is None or row.charged is None or bid.charged is None or row.charged == bid.knew:
-        return None
-    return row.charged if row.charged.day == bid.charged.day else None
+def _charges(row: Standing | None, bid: Bid) -> tuple[Charge | None, Charge | None]:
+    """Return what a part then has of a day's limit, and what has been reserved for the same twice.
+
+    A part is charged once, and another delivery can have reserved what the bid did not know of. The dearer counts:
+    a request that is repeated goes to whom it went to, and that may be more than the bid reckoned with.
+    """
+    had = row.charged if row else None
+    if had is None or bid.charged is None or had == bid.knew or had.day != bid.charged.day:
+        return bid.charged or had, None
+    less, more = sorted((had, bid.charged), key=lambda charge: charge.cost)
+    known = bid.knew.cost if bid.knew and bid.knew.day == had.day else 0  # in both
+    return more, replace(less, cost=less.cost - known)
 
 
 def _nothing_to_ask(
