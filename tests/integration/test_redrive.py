@@ -59,7 +59,7 @@ def test_a_message_goes_back_to_the_lane_whose_sender_gave_it_up(queues: Queues,
 
 def test_a_message_that_sqs_itself_moved_goes_back_under_the_id_that_it_was_known_by(queues: Queues) -> None:
     url = queues.lanes[Lane.ORDINARY]
-    sent = queues.sqs.send_message(QueueUrl=url, MessageBody='{"content": "x"}')
+    sent = queues.sqs.send_message(QueueUrl=url, MessageBody='{"mobiles": ["13708600860"], "content": "x"}')
     for _ in range(3):
         queues.sqs.receive_message(QueueUrl=url)
     redrive_from(queues.letters, wait=0)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kuaixintong.core import references
+from kuaixintong.core import references, sends
+from kuaixintong.core.errors import SendRefused
 from kuaixintong.core.pace import Lane
 from kuaixintong.core.references import Reference
 from kuaixintong.redrive import redrive_from
@@ -32,6 +33,16 @@ def test_a_body_that_is_no_send_goes_back_as_it_is_and_holds_up_no_other(body: s
     letters = Paper(body, '{"id":"a"}')
     assert redrive_from(letters, wait=0).ordinary == 2
     assert letters.back == [body, '{"id":"a"}']
+
+
+@pytest.mark.parametrize("fault", ['"id":null', '"id":0', '"mobiles":["13700000002"]'])
+def test_a_body_that_breaks_a_rule_is_not_mended_by_its_id(fault: str) -> None:
+    body = f'{{"mobiles":["13700000001"],"content":"x",{fault}}}'
+    letters = Paper(body)
+    redrive_from(letters, wait=0)
+    with pytest.raises(SendRefused):
+        sends.parse(letters.back[0], "m-0")
+    assert letters.back == [body]
 
 
 def test_what_refers_to_a_row_goes_back_as_it_is() -> None:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kuaixintong.core.bodies import stamped
+from kuaixintong.core import sends
 from kuaixintong.core.errors import SendRefused
 from kuaixintong.core.pace import Lane
 from kuaixintong.settings import RedriveSettings
@@ -70,11 +70,7 @@ def _with_id(letter: DeadLetter) -> str:
     SQS keeps the message id when it moves a message here, and gives a new one to what is enqueued.
     """
     try:
-        return stamped(letter.body, letter.message_id)
-    except (
-        SendRefused,
-        ValueError,
-        AttributeError,
-        RecursionError,
-    ):  # no JSON object: it is refused in its lane, with words
+        sends.parse(letter.body, letter.message_id)
+    except SendRefused:  # in its lane, too, with words; an id in it could mend what it is refused for
         return letter.body
+    return sends.stamped(letter.body, letter.message_id)
