@@ -44,8 +44,16 @@ def account(shell: Shell) -> None:
     else:
         shell.say(both("The platform has not been asked yet.", "尚未访问过平台。"))
     shell.table(
-        (both("queue", "队列"), both("waiting", "等待"), both("in hand", "处理中")),
-        [(lane or both("given up", "已放弃"), queue.waiting, queue.in_hand) for lane, queue in queues.items()],
+        (
+            both("queue", "队列"),
+            both("waiting", "等待"),
+            both("in hand", "处理中"),
+            both("oldest, seconds", "最早一条（秒）"),
+        ),
+        [
+            (lane or both("given up", "已放弃"), queue.waiting, queue.in_hand, queue.oldest)
+            for lane, queue in queues.items()
+        ],
     )
     shell.give(
         {"account": state, "pace": pace, "queues": {lane or "given up": each for lane, each in queues.items()}}

@@ -211,6 +211,7 @@ TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "queue.ordinary": ("Send queue", "发送队列"),
         "queue.dead": ("Dead letters", "死信队列"),
         "queue.holds": ("{waiting} waiting, {in_hand} in hand", "等待 {waiting}，处理中 {in_hand}"),
+        "queue.oldest": ("oldest {minutes} min", "最早一条 {minutes} 分钟"),
         # --- import ---------------------------------------------------------------------------------------------
         "import.what": (
             "A CSV or XLSX file, a row a person; the first line names the columns. Every row is checked first.",

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +209,36 @@ def test_the_account_is_shown_with_its_queues(deployed: Deployed) -> None:
     assert (shown["account"], shown["balance, messages"], shown["ordinary"]) == ("12345678", "900", "1")
     assert shown["paused"].startswith("authentication, 2099-11-25")
     assert kxt("account", "--json").json["account"]["sm_balance"] == 900
+
+
+def test_the_account_shows_how_old_the_oldest_message_is_where_it_may_be_asked(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def oldest() -> list[Any]:
+        queues = kxt("account", "--json").json["queues"]
+        return [queues[name]["oldest"] for name in ("ordinary", "urgent", "given up")]
+
+    kxt("send", MOBILE, "--text", "x")
+    assert oldest() == [None, None, None]
+    told = {
+        "MetricName": "ApproximateAgeOfOldestMessage",
+        "Timestamp": datetime.now(UTC) - timedelta(minutes=2),
+        "Value": 340.0,
+    }
+    names = [{"Name": "QueueName", "Value": "SendQueue"}]
+    boto3.client("cloudwatch").put_metric_data(
+        Namespace="AWS/SQS",
+        MetricData=[told | {"Dimensions": names}],  # type: ignore[list-item]
+    )
+    assert oldest() == [340, None, None]
+
+    def refuse(self: Any, **_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "GetMetricData")
+
+    monkeypatch.setattr(
+        "kuaixintong.stores.aws.Person.cloudwatch", lambda _: type("", (), {"get_metric_data": refuse})()
+    )
+    assert oldest() == [None, None, None]
 
 
 def test_an_account_that_was_never_asked_is_said(deployed: Deployed) -> None:

@@ -45,7 +45,7 @@ def today() -> str:
 
 
 def standing(desk: Desk) -> Standing:
-    """Ask for account, pace and queues: four calls."""
+    """Ask for account, pace and queues: four calls, and once a minute one more."""
     view = desk.reading.account
     account = view.state()
     return Standing(account, view.queues(), view.pace(account))
@@ -113,7 +113,7 @@ def _draw_standing(desk: Desk, t: Words) -> None:
         with box:
             draw_account(t, found)
 
-    live = Live(desk, t, partial(standing, desk), show, calls=4, every=_ACCOUNT_EVERY)
+    live = Live(desk, t, partial(standing, desk), show, calls=5, every=_ACCOUNT_EVERY)
     with live.body:
         box = tag("div")
     _draw_balances(desk, t)
@@ -146,6 +146,8 @@ def draw_account(t: Words, found: Standing) -> None:
                 tag("span", name)
                 warn = lane is None and queue.waiting
                 tag("span", numbers, classes=f"badge {'warning' if warn else ''}")
+                if queue.oldest:
+                    tag("span", t("queue.oldest", minutes=f"{queue.oldest / 60:.0f}"), classes="quiet")
 
 
 def _draw_balances(desk: Desk, t: Words) -> None:

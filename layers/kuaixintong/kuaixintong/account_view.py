@@ -1,10 +1,13 @@
 """How the account on the platform is, for a person: balances, pause, pace, and what waits in the queues."""
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from kuaixintong.core.errors import KuaixintongError
 from kuaixintong.core.gate import Account, Dear
 from kuaixintong.core.lanes import Lane
 from kuaixintong.stores import account
@@ -14,6 +17,12 @@ if TYPE_CHECKING:
     from kuaixintong.stack import Stack
 
 _COUNTED: tuple[Any, ...] = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+
+_METRICS_BACK = timedelta(minutes=10)
+"""How far back an age is looked for: SQS tells it once a minute, and minutes late."""
+
+_AGES_FOR = 60.0
+"""Seconds for which an age is shown before it is asked for again: each is charged for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +48,14 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Messages of a queue, more or less: those that wait, and those that are worked on or put off."""
+    """Messages of a queue, more or less: those that wait, and those that are worked on or put off.
+
+    ``oldest`` is for how many seconds the oldest has been in it, by CloudWatch, minutes late; ``None``: not known.
+    """
 
     waiting: int
     in_hand: int
+    oldest: int | None = None
 
 
 class AccountView:
@@ -50,6 +63,8 @@ class AccountView:
 
     def __init__(self, stack: "Stack") -> None:
         self._stack = stack
+        self._ages: dict[str, int] = {}
+        self._ages_until = 0.0
 
     def state(self) -> AccountState | None:
         """Return the account that was asked last; ``None`` if the platform has never been asked."""
@@ -58,16 +73,40 @@ class AccountView:
         return _state(max(rows, key=lambda row: row["sequence"])) if rows else None
 
     def queues(self) -> dict[Lane | None, QueueState]:
-        """Return what each lane's queue holds and, under ``None``, the dead-letter queue."""
-        urls = {Lane.URGENT: "UrgentQueueUrl", Lane.ORDINARY: "SendQueueUrl", None: "DeadLetterQueueUrl"}
+        """Return what each lane's queue holds and, under ``None``, the dead-letter queue: three calls.
+
+        Once a minute one more call asks for their ages.
+        """
+        names = {Lane.URGENT: "UrgentQueueUrl", Lane.ORDINARY: "SendQueueUrl", None: "DeadLetterQueueUrl"}
+        urls = {lane: self._stack.output(name) for lane, name in names.items()}
+        ages = self._oldest([*urls.values()])
         with refusals("sqs"):
             client = self._stack.person.sqs()
             return {
                 lane: _queue(
-                    client.get_queue_attributes(QueueUrl=self._stack.output(url), AttributeNames=[*_COUNTED])
+                    client.get_queue_attributes(QueueUrl=url, AttributeNames=[*_COUNTED]), ages.get(_name(url))
                 )
                 for lane, url in urls.items()
             }
+
+    def _oldest(self, urls: list[str]) -> dict[str, int]:
+        """Return the age of each queue's oldest message in seconds, by the queue's name, where it is known.
+
+        Whoever may not read metrics sees the queues without it.
+        """
+        if time.monotonic() < self._ages_until:
+            return self._ages
+        now = datetime.now(UTC)
+        with suppress(KuaixintongError), refusals("cloudwatch"):
+            told = self._stack.person.cloudwatch().get_metric_data(
+                MetricDataQueries=[_age_of(_name(url), place) for place, url in enumerate(urls)],
+                StartTime=now - _METRICS_BACK,
+                EndTime=now,
+            )
+            values = {each["Label"]: each["Values"] for each in told["MetricDataResults"]}  # the newest first
+            self._ages = {name: int(found[0]) for name, found in values.items() if found}
+        self._ages_until = time.monotonic() + _AGES_FOR
+        return self._ages
 
     def pace(self, state: AccountState | None) -> float | None:
         """Return how many requests a second go out at most; ``None`` if nothing bounds them yet."""
@@ -91,6 +130,19 @@ def _state(row: Mapping[str, Any]) -> AccountState:
     )
 
 
-def _queue(answer: Mapping[str, Any]) -> QueueState:
+def _queue(answer: Mapping[str, Any], oldest: int | None) -> QueueState:
     waiting, in_hand = (int(answer["Attributes"][name]) for name in _COUNTED)
-    return QueueState(waiting, in_hand)
+    return QueueState(waiting, in_hand, oldest if waiting or in_hand else None)
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def _age_of(queue: str, place: int) -> Any:
+    metric = {
+        "Namespace": "AWS/SQS",
+        "MetricName": "ApproximateAgeOfOldestMessage",
+        "Dimensions": [{"Name": "QueueName", "Value": queue}],
+    }
+    return {"Id": f"q{place}", "Label": queue, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}

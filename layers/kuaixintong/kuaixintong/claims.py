@@ -260,9 +260,7 @@ class Claims:
         cancelled: datetime | None = None,
     ) -> dict[str, Standing]:
         whole = self._rows.divided(part, claimed.submit, outcome, now=now)
-        expires = (
-            claimed.submit.expires
-        )  # by the row of the whole, where this delivery knows another end of a code
+        expires = claimed.submit.expires  # by the row of the whole: this delivery may know another end of a code
         if not send.valid_until and send.otp_until != expires:
             send = replace(send, otp_until=expires)
         halves = [
