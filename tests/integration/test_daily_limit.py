@@ -10,7 +10,7 @@ from kuaixintong.core.rails import Rails
 from kuaixintong.stores.mobiles import Mobiles
 from kuaixintong.stores.optouts import OptOutRows
 from tests.gates import Life
-from tests.world import World
+from tests.world import PWD, World
 
 FIRST, SECOND, THIRD = "13700000001", "13700000002", "13700000003"
 
@@ -203,6 +203,22 @@ def test_a_worker_that_dies_anywhere_passes_no_limit() -> None:
         if not died:
             return
     raise AssertionError("a send takes more calls than that?")
+
+
+def test_what_one_account_was_charged_is_no_other_accounts() -> None:
+    world, other, part = limited(4), "87654321", body(FIRST, SECOND, THIRD)
+    world.line.fates.append(1)
+    world.deliver(part)
+    assert world.account()["day_cost"] == 3
+    world.platform.change({"cid": other})
+    world.change_secret(PWD, cid=other)
+    world.sender = world.new_sender()
+    world.pass_time(seconds=1)
+    world.deliver(body(), message_id="m-2")
+    world.line.fates.append(300)
+    world.deliver(part, receive_count=2)
+    assert (world.row()["state"], world.account(other)["day_cost"]) == ("REJECTED", 1)
+    assert world.account()["day_cost"] == 3  # its day ends below the limit, and the other's never above
 
 
 def test_it_costs_no_call_more() -> None:

@@ -9,6 +9,8 @@ from kuaixintong.core.daily import Over, Reserve, Wish, plan, used
 from kuaixintong.core.gate import Account
 from kuaixintong.core.rails import Charge
 
+CID = "12345678"
+
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 BEGINS = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
 TODAY, TOMORROW = "2026-11-23", "2026-11-24"
@@ -30,11 +32,15 @@ def reserve(cost: int, most: int, day: datetime = BEGINS, *, first: bool = False
         (Wish(1, 5), Account(day=TODAY, day_cost=5), Over(BEGINS + timedelta(days=1))),
         (Wish(2, 5), Account(day=TODAY, day_cost=4), Over(BEGINS + timedelta(days=1))),
         (Wish(6, 5), Account(), Over(BEGINS + timedelta(days=1))),
-        (Wish(3, 5, Charge(TODAY, 3)), Account(day=TODAY, day_cost=5), reserve(0, 5)),
-        (Wish(3, 5, Charge(TODAY, 2)), Account(day=TODAY, day_cost=4), reserve(1, 4)),
-        (Wish(3, 5, Charge(TODAY, 9)), Account(day=TODAY, day_cost=5), reserve(0, 5)),
-        (Wish(3, 5, Charge("2026-11-22", 3)), Account(day=TODAY, day_cost=3), Over(BEGINS + timedelta(days=1))),
-        (Wish(3, 5, Charge("2026-11-22", 3)), Account(day=TODAY, day_cost=2), reserve(3, 2)),
+        (Wish(3, 5, Charge(TODAY, 3, CID)), Account(day=TODAY, day_cost=5), reserve(0, 5)),
+        (Wish(3, 5, Charge(TODAY, 2, CID)), Account(day=TODAY, day_cost=4), reserve(1, 4)),
+        (Wish(3, 5, Charge(TODAY, 9, CID)), Account(day=TODAY, day_cost=5), reserve(0, 5)),
+        (
+            Wish(3, 5, Charge("2026-11-22", 3, CID)),
+            Account(day=TODAY, day_cost=3),
+            Over(BEGINS + timedelta(days=1)),
+        ),
+        (Wish(3, 5, Charge("2026-11-22", 3, CID)), Account(day=TODAY, day_cost=2), reserve(3, 2)),
     ],
 )
 def test_a_part_is_charged_once_a_day_and_waits_if_it_does_not_fit(

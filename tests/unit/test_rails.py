@@ -23,6 +23,8 @@ from kuaixintong.core.rails import (
 )
 from kuaixintong.core.sends import Category, InvalidMobile, Part, Send
 
+CID = "12345678"
+
 MOBILES = tuple(f"{13_700_000_000 + number}" for number in range(4))
 A, B, C, D = MOBILES
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -172,11 +174,11 @@ def test_a_code_expires_after_it_was_enqueued_or_held() -> None:
 def test_the_halves_of_a_part_share_what_it_was_charged() -> None:
     part = Part("1", MOBILES)
     first, second = part.halves()
-    charge = Charge("2026-11-23", 9)  # three mobiles of three segments
+    charge = Charge("2026-11-23", 9, CID)  # three mobiles of three segments
     out = LeftOut({"opted out": [0]})
-    assert charge.share(part, first, out) == Charge("2026-11-23", 3)
-    assert charge.share(part, second, out) == Charge("2026-11-23", 6)
+    assert charge.share(part, first, out) == Charge("2026-11-23", 3, CID)
+    assert charge.share(part, second, out) == Charge("2026-11-23", 6, CID)
     assert charge.share(part, first, LeftOut({"opted out": [0, 1]})) is None
     one, two = second.halves()
-    assert Charge("2026-11-23", 6).share(second, two, NOBODY) == Charge("2026-11-23", 3)
+    assert Charge("2026-11-23", 6, CID).share(second, two, NOBODY) == Charge("2026-11-23", 3, CID)
     assert one.start == 2

@@ -100,16 +100,16 @@ class _Purse:
         self._slot: Slot | None = None
         self.wish = wish
         self.reserved: list[Charge] = []
-        self.cid = ""
 
     def fill(self, cid: str, deadline: float) -> None:
-        """Take a slot, and reserve with it what is missing."""
+        """Take a slot, and reserve with it what is missing: of this account, whatever another has been charged."""
+        if self.wish.has and self.wish.has.cid != cid:
+            self.wish = replace(self.wish, has=None)
         self._slot, charge = self._slots.take_charged(cid, self.wish, deadline=deadline)
         if charge:
             has = self.wish.has.cost if self.wish.has and self.wish.has.day == charge.day else 0
-            self.wish = replace(self.wish, has=Charge(charge.day, has + charge.cost))
+            self.wish = replace(self.wish, has=replace(charge, cost=has + charge.cost))
             self.reserved.append(charge)
-            self.cid = cid
 
     def pop(self) -> Slot | None:
         """Return the slot, if it is good still."""
@@ -165,21 +165,21 @@ class Admission:
         try:
             ticket = self._entered(cost, deadline, purse)
         except BaseException:
-            self._give_back(purse.cid, purse.reserved)
+            self._give_back(purse.reserved)
             raise
-        self._give_back(purse.cid, purse.reserved[:-1])  # of a day that has ended meanwhile
+        self._give_back(purse.reserved[:-1])  # of a day that has ended meanwhile
         return replace(ticket, charged=purse.wish.has, reserved=tuple(purse.reserved[-1:]))
 
     def give_back(self, charge: Charge | None) -> None:
         """Give back what a part has reserved of a day's limit of which provably nothing was accepted."""
         if charge and charge.cost:
-            self._give_back(self._secret.get().cid, [charge])
+            self._give_back([charge])
 
-    def _give_back(self, cid: str, charges: Sequence[Charge]) -> None:
+    def _give_back(self, charges: Sequence[Charge]) -> None:
         """Give back. What cannot be given back now stays reserved: that day ends below its limit."""
         for charge in charges:
             with suppress(StoreUnavailable):
-                self._accounts.give_back(cid, charge, name=uuid.uuid4().hex)
+                self._accounts.give_back(charge, name=uuid.uuid4().hex)
 
     def _entered(self, cost: int, deadline: float, purse: _Purse | None) -> Ticket:
         while True:

@@ -205,7 +205,7 @@ class Slots:
                     except Moved as moved:
                         seen, overtaken = account(moved.standing or {}), overtaken + 1
                     else:
-                        return slots, Charge(reserve.day, reserve.cost) if reserve and reserve.cost else None
+                        return slots, Charge(reserve.day, reserve.cost, cid) if reserve and reserve.cost else None
         raise NoSlot(self.clock() + timedelta(seconds=1), "other workers take all slots")
 
     def good(self, slot: Slot) -> bool:

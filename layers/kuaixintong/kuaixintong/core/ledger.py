@@ -23,7 +23,7 @@ from typing import Any, Self
 from kuaixintong.core import beijing
 from kuaixintong.core.codes import AT_TIME_REFUSED, INVALID_NUMBERS, SUCCESS, TIMESTAMP_REFUSED, TOO_FAST, Trouble
 from kuaixintong.core.messages import Answer
-from kuaixintong.core.rails import AS_ASKED, NOBODY, Charge, LeftOut, Terms
+from kuaixintong.core.rails import AS_ASKED, CHARGE, NOBODY, Charge, LeftOut, Terms
 
 
 class State(StrEnum):
@@ -174,7 +174,7 @@ class Standing:
             parts=row.get("parts", 1),
             terms=Terms.read(row),
             valid_until=_moment(row, "otp_until"),
-            charged=Charge(row["charged_day"], row["charged_cost"]) if "charged_day" in row else None,
+            charged=Charge(*(row[name] for name in CHARGE)) if "charged_day" in row else None,
         )
 
 
@@ -346,10 +346,10 @@ def _charges(row: Standing | None, bid: Bid) -> tuple[Charge | None, Charge | No
     a request that is repeated goes to whom it went to, and that may be more than the bid reckoned with.
     """
     had = row.charged if row else None
-    if had is None or bid.charged is None or had == bid.knew or had.day != bid.charged.day:
+    if had is None or bid.charged is None or had == bid.knew or not had.beside(bid.charged):
         return bid.charged or had, None
     less, more = sorted((had, bid.charged), key=lambda charge: charge.cost)
-    known = bid.knew.cost if bid.knew and bid.knew.day == had.day else 0  # in both
+    known = bid.knew.cost if bid.knew and bid.knew.beside(had) else 0  # in both
     return more, replace(less, cost=less.cost - known)
 
 

@@ -127,22 +127,31 @@ class Terms:
 TERMS = ("left_out", "hours")
 """The attributes of a row that hold :class:`Terms`."""
 
+CHARGE = ("charged_day", "charged_cost", "charged_cid")
+"""The attributes of a row that hold a :class:`Charge`."""
+
 AS_ASKED = Terms()
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What of a day's limit is reserved for a part: ``cost`` messages on a Beijing ``day``."""
+    """What of a day's limit a part has: ``cost`` messages on a Beijing ``day`` of the account ``cid``."""
 
     day: str
     cost: int
+    cid: str
+
+    def beside(self, other: Self) -> bool:
+        """Return whether both are of the same day's limit."""
+        return (self.day, self.cid) == (other.day, other.cid)
 
     def share(self, part: Part, half: Part, left_out: LeftOut) -> Self | None:
         """Return what a half inherits: as the mobiles that are sent to are shared out."""
         out = left_out.all_positions
         first = half.start - part.start
         here = sum(position not in out for position in range(first, first + len(half.mobiles)))
-        return type(self)(self.day, self.cost * here // max(len(part.mobiles) - len(out), 1)) if here else None
+        cost = self.cost * here // max(len(part.mobiles) - len(out), 1)
+        return type(self)(self.day, cost, self.cid) if here else None
 
 
 _KINDS = {OPTED_OUT: "OptedOut", NOT_ALLOWED: "NotAllowed", "310": "Invalid", "over": "Capped"}

@@ -35,7 +35,7 @@ from kuaixintong.core.ledger import (
     uses_after,
 )
 from kuaixintong.core.messages import Answer
-from kuaixintong.core.rails import AS_ASKED, NOBODY, LeftOut, Terms, listed
+from kuaixintong.core.rails import AS_ASKED, NOBODY, Charge, LeftOut, Terms, listed
 from kuaixintong.core.sends import Category, InvalidMobile, Part, Send
 
 _LONGEST_KEPT = 90_000
@@ -210,7 +210,7 @@ class Rows:
             **step.terms.written(),
         }
         if step.charged:
-            values |= {"charged_day": step.charged.day, "charged_cost": step.charged.cost}
+            values |= _charge(step.charged)
         moved = self._moved(values, now, attention=None, gone=due.WAITING)
         if not events.too_many(history):
             return moved
@@ -421,7 +421,11 @@ def taking_over(row: Row, standing: Standing) -> Row:
 def inherited(part: Part, half: Part, submit: Submit) -> Row:
     """Return what a half has of a day's limit from the part that a 310 has divided."""
     share = submit.charged and submit.charged.share(part, half, submit.terms.left_out)
-    return {"charged_day": share.day, "charged_cost": share.cost} if share else {}
+    return _charge(share) if share else {}
+
+
+def _charge(charge: Charge) -> Row:
+    return {"charged_day": charge.day, "charged_cost": charge.cost, "charged_cid": charge.cid}
 
 
 def stillborn(cancelled: datetime) -> Row:

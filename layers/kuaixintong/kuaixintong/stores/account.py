@@ -85,11 +85,11 @@ class Accounts:
         row = self._change(cid, change, fits & _uncut(seen))
         return [row["sequence"] - step * back for back in range(take.count - 1, -1, -1)], account(row)
 
-    def give_back(self, cid: str, charge: Charge, *, name: str) -> None:
+    def give_back(self, charge: Charge, *, name: str) -> None:
         """Give back what was reserved of a day's limit, if it is that day still; under one ``name`` only once."""
         change = Change(added={"day_cost": -charge.cost})
         with suppress(Moved):
-            self._table.transact([Update({"cid": cid}, change, Attr("day").eq(charge.day))], token=name)
+            self._table.transact([Update({"cid": charge.cid}, change, Attr("day").eq(charge.day))], token=name)
 
     def cut(self, cid: str, rate: float, *, at: int, seen: Account) -> bool:
         """Slow the account to ``rate`` requests a second from a tick on, unless it was cut since ``seen``."""

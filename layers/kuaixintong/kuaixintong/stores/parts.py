@@ -24,7 +24,7 @@ from boto3.dynamodb.conditions import Attr
 from kuaixintong.core.change import Change
 from kuaixintong.core.due import Due
 from kuaixintong.core.ledger import Attention
-from kuaixintong.core.rails import TERMS
+from kuaixintong.core.rails import CHARGE, TERMS
 from kuaixintong.core.rows import REFUSED_SHARDS, campaign_shards, refused_shard
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.query import Sorted
@@ -182,7 +182,7 @@ _DECIDING = (
     *("timestamp", "uses", "unanswered", "attempts", "cid", "uid", "server", "asked_at"),
     *("with_at_time", "at_time_over", "refused", "outbound", "history"),
     *("cancelled_at", "cancels_send", "waits_until", "parts"),
-    *(*TERMS, "otp_until", "charged_day", "charged_cost"),
+    *(*TERMS, *CHARGE, "otp_until"),
 )
 """What :meth:`kuaixintong.core.ledger.Standing.of` reads."""
 
