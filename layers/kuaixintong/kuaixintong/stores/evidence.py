@@ -5,13 +5,13 @@ Only what an index holds may be some seconds old; whatever a conclusion rests on
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, Unpack
 
 from kuaixintong.core.change import Change
 from kuaixintong.core.ledger import Attention
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.parts import BY_ATTENTION, BY_TOKEN, Parts
-from kuaixintong.stores.query import Sorted
+from kuaixintong.stores.query import Sorted, Wanted
 from kuaixintong.stores.reports import BY_MOBILE
 from kuaixintong.stores.table import Moved, Table
 
@@ -83,8 +83,8 @@ class Evidence:
             return bool(moved.standing and moved.standing.get("token") == change.values["token"])
         return True
 
-    def _asked(self, table: Table, name: str, value: str, **how: Any) -> Iterator[Item]:
+    def _asked(self, table: Table, name: str, value: str, **wanted: Unpack[Wanted]) -> Iterator[Item]:
         self.reads += 1
-        for count, row in enumerate(table.query(name, value, **how), start=1):
+        for count, row in enumerate(table.query(name, value, **wanted), start=1):
             self.reads += count % _A_READ == 0
             yield row

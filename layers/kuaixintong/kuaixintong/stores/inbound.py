@@ -8,11 +8,11 @@ depend on how the platform batches.
 """
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from kuaixintong.core.messages import MO
 from kuaixintong.stores.batch import Stamp, Writer, optional
-from kuaixintong.stores.query import Sorted, rows_of
+from kuaixintong.stores.query import Order, Sorted, rows_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,22 +38,13 @@ class Inbound:
         writer.put(self._table, mos, lambda mo: _row(mo, stamp), deadline=deadline)
         return len(mos)
 
-    def of_mobile(
-        self,
-        mobile: str,
-        *,
-        newest_first: bool = False,
-        up_to: str | None = None,
-        at_once: int | None = None,
-    ) -> "Iterator[Item]":
+    def of_mobile(self, mobile: str, *, up_to: str | None = None, **order: Unpack[Order]) -> "Iterator[Item]":
         """Yield the MOs of a mobile, in the order in which the gateway received them.
 
-        ``up_to`` leaves out those whose key is greater; ``at_once`` is how many are fetched in one call.
+        ``up_to`` leaves out those whose key is greater.
         """
         sort = Sorted("message_key", up_to=up_to)
-        return rows_of(
-            self._client, self._table, "mobile", mobile, sort=sort, newest_first=newest_first, at_once=at_once
-        )
+        return rows_of(self._client, self._table, "mobile", mobile, sort=sort, **order)
 
     def of_day(self, day: str) -> "Iterator[Item]":
         """Yield the MOs of a Beijing day, ``yyyy-MM-dd``, in the order in which the gateway received them."""

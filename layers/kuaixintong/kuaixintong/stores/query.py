@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.aws import our_errors
@@ -43,62 +43,61 @@ class Sorted:
         return (self.since is None or self.since <= value) and (self.up_to is None or value <= self.up_to)
 
 
+class Wanted(TypedDict, total=False):
+    """Which of a key's rows are wanted, and how much of them.
+
+    ``fields`` names the attributes that are wanted, none means all; ``sort`` narrows the sort key.
+    """
+
+    index: str | None
+    fields: Sequence[str]
+    consistent: bool
+    sort: Sorted | None
+
+
+class Order(TypedDict, total=False):
+    """In which direction of the sort key rows come, and how many in one call; else as many as 1 MB holds."""
+
+    newest_first: bool
+    at_once: int | None
+
+
+class Reading(Wanted, Order, total=False):
+    """All that a query can be told beside its key."""
+
+
 def rows_of(
-    client: "DynamoDBClient",
-    table: str,
-    key: str,
-    value: str,
-    *,
-    index: str | None = None,
-    fields: Sequence[str] = (),
-    consistent: bool = False,
-    sort: Sorted | None = None,
-    newest_first: bool = False,
-    at_once: int | None = None,
+    client: "DynamoDBClient", table: str, key: str, value: str, **reading: Unpack[Reading]
 ) -> Iterator[Item]:
     """Yield the rows whose partition key ``key`` is ``value``, in the order of the sort key.
 
-    Pages are read as they are needed, of up to 1 MB or ``at_once`` rows; ``fields`` names the attributes that are
-    wanted, none means all. Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
+    Pages are read as they are needed. Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
     """
-    for page in pages_of(
-        client, table, key, value, index=index, fields=fields, consistent=consistent, sort=sort,
-        newest_first=newest_first, at_once=at_once,
-    ):  # fmt: skip
+    for page in pages_of(client, table, key, value, **reading):
         yield from map(from_item, page)
 
 
 def pages_of(
-    client: "DynamoDBClient",
-    table: str,
-    key: str,
-    value: str,
-    *,
-    index: str | None = None,
-    fields: Sequence[str] = (),
-    consistent: bool = False,
-    sort: Sorted | None = None,
-    newest_first: bool = False,
-    at_once: int | None = None,
+    client: "DynamoDBClient", table: str, key: str, value: str, **reading: Unpack[Reading]
 ) -> "Iterator[Sequence[Mapping[str, AttributeValueTypeDef]]]":
     """Yield the same rows page by page, as DynamoDB cuts and writes them: for those who count."""
-    projected, names = _projection(fields)
+    projected, names = _projection(reading.get("fields", ()))
     request: QueryInputTypeDef = {
         "TableName": table,
         "KeyConditionExpression": "#key = :value",
         "ExpressionAttributeNames": {"#key": key, **names},
         "ExpressionAttributeValues": {":value": {"S": value}},
-        "ConsistentRead": consistent,
+        "ConsistentRead": reading.get("consistent", False),
     }
-    if sort:
+    if sort := reading.get("sort"):
         _narrow(request, sort)
     if projected:
         request["ProjectionExpression"] = projected
-    if index:
+    if index := reading.get("index"):
         request["IndexName"] = index
-    if newest_first:
+    if reading.get("newest_first"):
         request["ScanIndexForward"] = False
-    if at_once:
+    if at_once := reading.get("at_once"):
         request["Limit"] = at_once
     while True:
         with our_errors():

@@ -10,11 +10,11 @@ are both kept, in whatever order they come, and the status of the mobile is ``mi
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from kuaixintong.core.messages import Report
 from kuaixintong.stores.batch import Stamp, Writer, optional
-from kuaixintong.stores.query import Sorted, rows_of
+from kuaixintong.stores.query import Order, Sorted, rows_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -45,23 +45,13 @@ class Reports:
         sort = Sorted("outcome", prefix=f"{mobile}#") if mobile else None
         return rows_of(self._client, self._table, "token", token, sort=sort, fields=fields)
 
-    def of_mobile(
-        self,
-        mobile: str,
-        *,
-        newest_first: bool = False,
-        up_to: str | None = None,
-        at_once: int | None = None,
-    ) -> "Iterator[Item]":
+    def of_mobile(self, mobile: str, *, up_to: str | None = None, **order: Unpack[Order]) -> "Iterator[Item]":
         """Yield the reports of a mobile, of all parts, in the order in which they were received.
 
-        ``up_to`` leaves out those received later; ``at_once`` is how many are fetched in one call.
+        ``up_to`` leaves out those received later.
         """
         sort = Sorted("received_at", up_to=up_to)
-        return rows_of(
-            self._client, self._table, "mobile", mobile, index=BY_MOBILE,
-            sort=sort, newest_first=newest_first, at_once=at_once,
-        )  # fmt: skip
+        return rows_of(self._client, self._table, "mobile", mobile, index=BY_MOBILE, sort=sort, **order)
 
 
 def _row(report: Report, stamp: Stamp) -> "Row":

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, Unpack, cast
 
 from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
 from botocore.exceptions import ClientError
@@ -22,7 +22,7 @@ from kuaixintong.core.change import Change
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.aws import our_errors
 from kuaixintong.stores.dynamo import Item, from_item, to_item
-from kuaixintong.stores.query import Sorted, rows_of
+from kuaixintong.stores.query import Wanted, rows_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -99,20 +99,8 @@ class Table(Protocol):
     def get_all(self, keys: Sequence[Mapping[str, Any]], *, consistent: bool = True) -> list[Item]:
         """Return the rows that there are of up to 100 keys, no two alike, in any order."""
 
-    def query(
-        self,
-        name: str,
-        value: str,
-        *,
-        index: str | None = None,
-        fields: Sequence[str] = (),
-        consistent: bool = False,
-        sort: Sorted | None = None,
-    ) -> Iterator[Item]:
-        """Yield the rows whose partition key ``name`` is ``value``, in the order of the sort key, page by page.
-
-        ``fields`` names the attributes that are wanted; none means all. ``sort`` narrows the sort key.
-        """
+    def query(self, name: str, value: str, **wanted: Unpack[Wanted]) -> Iterator[Item]:
+        """Yield the rows whose partition key ``name`` is ``value``, in the order of the sort key, page by page."""
 
 
 class DynamoTable:
@@ -195,27 +183,9 @@ class DynamoTable:
                 time.sleep(pause)
         raise StoreUnavailable("DynamoDB BatchGetItem: throttled")
 
-    def query(
-        self,
-        name: str,
-        value: str,
-        *,
-        index: str | None = None,
-        fields: Sequence[str] = (),
-        consistent: bool = False,
-        sort: Sorted | None = None,
-    ) -> Iterator[Item]:
+    def query(self, name: str, value: str, **wanted: Unpack[Wanted]) -> Iterator[Item]:
         """Yield the rows whose partition key ``name`` is ``value``, in the order of the sort key, page by page."""
-        return rows_of(
-            self._client,
-            self._name,
-            name,
-            value,
-            index=index,
-            fields=fields,
-            consistent=consistent,
-            sort=sort,
-        )
+        return rows_of(self._client, self._name, name, value, **wanted)
 
     def _cancelled(self, items: list[dict[str, Any]], token: str) -> set[str]:
         """Write a transaction; return the reasons for which it was cancelled, none if it was not."""
