@@ -226,8 +226,8 @@ class Canceller:
 
     def _part(self, row: Item) -> Part | None:
         """Return a part whose mobiles its row does not tell by itself at its end."""
-        first_level = self._parts.of_part(row["send_id"], row["part"].partition(".")[0])
-        whole = self._parts.of_part(row["send_id"], row["part"])
+        first_level = self._parts.row(row["send_id"], row["part"].partition(".")[0])
+        whole = self._parts.row(row["send_id"], row["part"])
         return part_of(whole, first_level) if whole and first_level else None
 
     def _unseen(self, send_id: str, rows: list[Item], now: datetime) -> list[Item]:

@@ -306,14 +306,14 @@ class Claims:
 
     def recall(self, reference: Reference) -> Recalled | None:
         """Return the send of a part that has waited as a row, as the row tells it; ``None`` if there is none."""
-        row = self._parts.of_part(reference.send_id, reference.part)
+        row = self._parts.row(reference.send_id, reference.part)
         if row is None or row.get("fingerprint") != reference.fingerprint:
             return None
         standing, first_level = Standing.of(row), row
         if standing.no_send:
             return None
         if "." in reference.part:
-            first_level = self._parts.of_part(reference.send_id, reference.part.partition(".")[0]) or {}
+            first_level = self._parts.row(reference.send_id, reference.part.partition(".")[0]) or {}
         text = row.get("content") or next(self._parts.texts(reference.send_id), "")
         return Recalled(restored(row, first_level, text), standing)
 

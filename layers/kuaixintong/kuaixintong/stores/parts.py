@@ -125,16 +125,12 @@ class Parts:
         return self._table.query("send_id", send_id, fields=("part", "token", "history"))
 
     def row(self, send_id: str, part: str) -> Item | None:
-        """Return one part's row, read consistently."""
+        """Return the whole row of a part, read consistently."""
         return self._table.get(_key(send_id, part))
 
     def states(self, send_id: str) -> Iterator[Item]:
         """Yield as much of a send's rows as a claim needs to know, read consistently: no failed write for each."""
         return self._table.query("send_id", send_id, fields=_DECIDING, consistent=True)
-
-    def of_part(self, send_id: str, part: str) -> Item | None:
-        """Return the whole row of a part, read consistently."""
-        return self._table.get(_key(send_id, part))
 
     def to_stop(self, send_id: str) -> list[Item]:
         """Return what a cancel needs to know of a send's rows, read consistently."""
@@ -158,8 +154,8 @@ class Parts:
 
     def of_token(self, token: str) -> Item | None:
         """Return the part that the platform knows by ``token``; ``None`` if no row says so (yet)."""
-        keys = next(self._table.query("token", token, index=BY_TOKEN), None)
-        return self._table.get(_key(keys["send_id"], keys["part"]), consistent=False) if keys else None
+        owner = self.owner_of(token)
+        return self._table.get(_key(*owner), consistent=False) if owner else None
 
     def owner_of(self, token: str) -> tuple[str, str] | None:
         """Return send and part whose row has ``token``; ``None`` if no row has it (yet)."""
