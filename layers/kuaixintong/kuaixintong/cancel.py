@@ -29,7 +29,7 @@ from kuaixintong.core.due import part_of
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.ledger import Lapse, Note, Standing, Stands, State
 from kuaixintong.core.rows import Rows
-from kuaixintong.core.sends import Part
+from kuaixintong.core.sends import Part, first_level
 from kuaixintong.settings import CancelSettings
 from kuaixintong.stores.campaigns import Campaigns
 from kuaixintong.stores.dynamo import Item
@@ -226,9 +226,9 @@ class Canceller:
 
     def _part(self, row: Item) -> Part | None:
         """Return a part whose mobiles its row does not tell by itself at its end."""
-        first_level = self._parts.row(row["send_id"], row["part"].partition(".")[0])
-        whole = self._parts.row(row["send_id"], row["part"])
-        return part_of(whole, first_level) if whole and first_level else None
+        whole = self._parts.row(row["send_id"], first_level(row["part"]))
+        part = self._parts.row(row["send_id"], row["part"])
+        return part_of(part, whole) if part and whole else None
 
     def _unseen(self, send_id: str, rows: list[Item], now: datetime) -> list[Item]:
         """Write rows for what nobody has seen of a send: for all of it, or for parts that are not noted yet."""

@@ -34,7 +34,7 @@ from kuaixintong.core.ledger import (
 from kuaixintong.core.rails import AS_ASKED
 from kuaixintong.core.references import Reference
 from kuaixintong.core.rows import Row, Rows, digest_of, inherited, taking_over
-from kuaixintong.core.sends import Part, Send
+from kuaixintong.core.sends import Part, Send, first_level
 from kuaixintong.stores.parts import Parts
 from kuaixintong.stores.table import Moved
 
@@ -309,13 +309,13 @@ class Claims:
         row = self._parts.row(reference.send_id, reference.part)
         if row is None or row.get("fingerprint") != reference.fingerprint:
             return None
-        standing, first_level = Standing.of(row), row
+        standing, whole = Standing.of(row), row
         if standing.no_send:
             return None
         if "." in reference.part:
-            first_level = self._parts.row(reference.send_id, reference.part.partition(".")[0]) or {}
+            whole = self._parts.row(reference.send_id, first_level(reference.part)) or {}
         text = row.get("content") or next(self._parts.texts(reference.send_id), "")
-        return Recalled(restored(row, first_level, text), standing)
+        return Recalled(restored(row, whole, text), standing)
 
     # --- sends that are none ------------------------------------------------------------------------------------
 

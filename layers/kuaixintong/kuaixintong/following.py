@@ -9,6 +9,7 @@ from kuaixintong.core.answers import CampaignCounts, Item, Progress
 from kuaixintong.core.delivery import MobileStatus, Seen, Waiting, statuses, tells, with_mobiles
 from kuaixintong.core.ledger import State
 from kuaixintong.core.rows import campaign_shards
+from kuaixintong.core.sends import first_level
 from kuaixintong.readahead import as_they_come, in_order
 from kuaixintong.stores.listings import ROWS_AT_ONCE, Listings
 from kuaixintong.stores.reports import Reports
@@ -115,9 +116,9 @@ class Following:
         """Return a row with its mobiles: those of a half stand in the first-level part until its end."""
         if "positions" not in row or "mobiles" in row:
             return row
-        first_level = self._listings.row(row["send_id"], row["part"].split(".")[0], ("divided",)) or {}
+        whole = self._listings.row(row["send_id"], first_level(row["part"]), ("divided",)) or {}
         begin, end = row["positions"]
-        return row | {"mobiles": first_level.get("divided", [])[begin:end]}
+        return row | {"mobiles": whole.get("divided", [])[begin:end]}
 
 
 def _weight(row: Item) -> int:

@@ -22,6 +22,7 @@ from typing import Any
 from kuaixintong.core import beijing, inference
 from kuaixintong.core.inference import Candidate, Inferred, Rest, Told, Verdict
 from kuaixintong.core.rows import Rows
+from kuaixintong.core.sends import first_level
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.evidence import Evidence
@@ -156,7 +157,7 @@ class Healing:
         return None
 
     def _part(self, send_id: str, name: str) -> tuple[Item, Candidate | None]:
-        rows = self._evidence.family(send_id, _first_level(name))
+        rows = self._evidence.family(send_id, first_level(name))
         found = {row["part"]: (row, part) for row, part in zip(rows, Candidate.family(rows), strict=True)}
         return found.get(name, ({}, None))
 
@@ -184,7 +185,7 @@ class Healing:
         Where Outbound does not know the part itself, or more than can be looked at, somebody unknown is one.
         """
         sends = list(islice(self._evidence.sends_to(mobile), _SENDS + 1))
-        if len(sends) > _SENDS or (part.send_id, _first_level(part.part)) not in map(_key, sends):
+        if len(sends) > _SENDS or (part.send_id, first_level(part.part)) not in map(_key, sends):
             yield Candidate.gone("", "")
             return
         for send in sends:
@@ -193,10 +194,6 @@ class Healing:
             if not family:
                 yield Candidate.gone(send["send_id"], send["part"])
         yield from (each for each in self._older if each.key != part.key)
-
-
-def _first_level(part: str) -> str:
-    return part.split(".", 1)[0]
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from kuaixintong.core.ledger import State
+from kuaixintong.core.sends import first_level
 
 if TYPE_CHECKING:
     from kuaixintong.core.answers import CampaignCounts
@@ -25,7 +26,7 @@ _FINAL = frozenset(state for state in State if state.final)
 
 def are_final(statuses: "Sequence[DeliveryStatus]", parts: int) -> bool:
     """Whether nothing will be sent any more of sends that have so many first-level parts together."""
-    states = {(status.send_id, part.part.split(".")[0]) for status in statuses for part in status.parts}
+    states = {(status.send_id, first_level(part.part)) for status in statuses for part in status.parts}
     return len(states) >= parts and all(part.state in _FINAL for status in statuses for part in status.parts)
 
 

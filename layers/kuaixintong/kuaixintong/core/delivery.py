@@ -13,6 +13,7 @@ from kuaixintong.core import beijing
 from kuaixintong.core.ledger import State
 from kuaixintong.core.limits import REPORTS_WITHIN
 from kuaixintong.core.mobiles import normalise
+from kuaixintong.core.sends import first_level
 
 type Row = Mapping[str, Any]
 
@@ -155,12 +156,12 @@ def with_mobiles(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """
     divided: dict[str, list[str]] = {}
     for row in rows:
-        first_level = row["part"].split(".")[0]
+        whole = first_level(row["part"])
         if "divided" in row:
-            divided = {first_level: row["divided"]}
+            divided = {whole: row["divided"]}
         if "positions" in row and "mobiles" not in row:
             begin, end = row["positions"]
-            yield row | {"mobiles": divided.get(first_level, [])[begin:end]}
+            yield row | {"mobiles": divided.get(whole, [])[begin:end]}
         else:
             yield row
 

@@ -25,6 +25,7 @@ __all__ = [
     "InvalidMobile",
     "Part",
     "Send",
+    "first_level",
     "normalise",
     "parse",
     "schema",
@@ -72,6 +73,11 @@ class Part:
             Part(f"{self.name}.1", self.mobiles[:middle], start=self.start),
             Part(f"{self.name}.2", self.mobiles[middle:], start=self.start + middle),
         )
+
+
+def first_level(part: str) -> str:
+    """Return the name of the first-level part that a part, however often halved, is of: ``1`` for ``1.2.1``."""
+    return part.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
