@@ -155,13 +155,13 @@ class Slots:
 
     def pop(self, cid: str) -> Slot | None:
         """Return a slot that is still to come, or a timestamp of the last second, if there is one left."""
-        slots, now, monotonic = self._kept[cid].slots, self._now(), self.monotonic()
+        slots = self._kept[cid].slots
         while True:
             try:
                 slot = slots.popleft()
             except IndexError:  # asked beforehand, another thread could drop them in between
                 return None
-            if now - slot.tick <= pace.MISSED if slot.timed else monotonic - slot.taken_at <= _KNOWN_FOR:
+            if self.good(slot):
                 return slot
 
     def take(self, cid: str, wanted: int, *, deadline: float) -> None:
