@@ -28,10 +28,8 @@ from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.rails import Known, What
 from kuaixintong.stores.dynamo import Item
 from kuaixintong.stores.optouts import opted_out
+from kuaixintong.stores.query import MOST_KEYS
 from kuaixintong.stores.table import Moved, Table
-
-READ_AT_ONCE = 100
-"""Rows of one ``BatchGetItem``."""
 
 _COUNTED_FOR = timedelta(days=2)
 _TRIES = 5
@@ -52,19 +50,19 @@ class Mobiles:
             return Known()
         keys = [_key(mobile, each) for mobile in mobiles for each in sorted(what)]
         rows = list(self._read(keys))
-        today = beijing.ticks(now) // beijing.TICKS_PER_SECOND
+        second = beijing.ticks(now) // beijing.TICKS_PER_SECOND
         return Known(
             opted_out=frozenset(row["mobile"] for row in rows if row["what"] == What.OPT_OUT and opted_out(row)),
             # expired rows can stand for days still
             refused={
                 row["mobile"]: row["refused_on"]
                 for row in rows
-                if row["what"] == What.INVALID and row["expires_at"] > today
+                if row["what"] == What.INVALID and row["expires_at"] > second
             },
         )
 
     def _read(self, keys: Sequence[Mapping[str, str]]) -> Iterator[Item]:
-        calls = list(batched(keys, READ_AT_ONCE, strict=False))
+        calls = list(batched(keys, MOST_KEYS, strict=False))
         if self._pool is None or len(calls) == 1:
             for call in calls:
                 yield from self._table.get_all(call)
