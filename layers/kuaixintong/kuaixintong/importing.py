@@ -23,7 +23,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -43,7 +43,11 @@ _SAMPLE = {"mobiles": ["13700000000"], "content": "x"}
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """A file as it would be enqueued under ``campaign``. ``common`` are the fields that all its sends share."""
+    """A file as it would be enqueued under ``campaign``. ``common`` are the fields that all its sends share.
+
+    ``source`` is the file's name, ``digest`` that of the file and of all that decides on its sends, ``since`` when
+    the campaign was written down (ISO 8601), once it is claimed.
+    """
 
     plan: Plan
     campaign: str
@@ -105,7 +109,7 @@ class Import:
                 "file, another text or other options. Nothing was enqueued. Take a campaign of its own, or the "
                 "file as it was."
             )
-        return Import(self.plan, self.campaign, self.common, self.source, self.digest, standing.created_at)
+        return replace(self, since=standing.created_at)
 
     def enqueue(self, outbox: "Outbox", bookmark: "Bookmark | None" = None) -> Iterator[Enqueued | NotEnqueued]:
         """Enqueue the sends; yield what became of each when its batch has gone.
