@@ -30,6 +30,9 @@ from kuaixintong.wiring import now
 OUTBOUND_THREADS = 4
 """Threads that write down who large parts go to, beside those that the messages of a batch have."""
 
+_LOOKING = 8
+"""Reads side by side when a part's mobiles are looked up: 10,000 take a hundred, which is a third of a second."""
+
 _RESULT_ATTEMPTS = 5
 """Tries of a write. A result that cannot be written is an answer lost, so it gets more than AWS's usual three."""
 
@@ -86,10 +89,6 @@ def submitter(settings: SenderSettings, *, threads: int) -> Submitter:
         clock=now,
         chance=random.random,
     )
-
-
-_LOOKING = 8
-"""Reads side by side when a part's mobiles are looked up: 10,000 take a hundred, which is a third of a second."""
 
 
 def _guards(settings: SenderSettings, table: Table) -> Guards:
