@@ -12,6 +12,7 @@ from nicegui import ui
 
 from kuaixintong.core.answers import CampaignCounts, CampaignLine
 from kuaixintong.core.delivery import MobileStatus
+from kuaixintong.core.ledger import OPEN
 from kuaixintong.exporting import cell
 from kxt.console.desk import Desk
 from kxt.console.elements import badge, empty, tag, when
@@ -221,7 +222,7 @@ class _CampaignView:
             self._show_rate(counts)
 
     def _show_rate(self, counts: CampaignCounts) -> None:
-        done = sum(count for state, count in counts.states.items() if state not in ("WAITING", "SUBMITTING"))
+        done = sum(count for state, count in counts.states.items() if state not in OPEN)
         now = datetime.now().astimezone()
         before, self._finished = self._finished, (now, done)
         text = self._t("campaigns.done", done=f"{done:,}", parts=f"{counts.parts:,}", sends=f"{counts.sends:,}")
@@ -248,7 +249,7 @@ class _CampaignView:
     async def _cancel(self) -> None:
         t, desk, campaign = self._t, self._desk, self._campaign
         counts = _Progress(desk, campaign).states().result
-        unfinished = sum(counts.states.get(state, 0) for state in ("WAITING", "SUBMITTING")) if counts else "?"
+        unfinished = sum(counts.states.get(state, 0) for state in OPEN) if counts else "?"
         lines = (
             t("campaigns.cancel-what", campaign=campaign, n=unfinished),
             t("sends.cancel-limits"),

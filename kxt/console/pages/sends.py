@@ -11,6 +11,7 @@ from nicegui import ui
 
 from kuaixintong.core.answers import Happened, SendLine
 from kuaixintong.core.delivery import MobileStatus
+from kuaixintong.core.ledger import FINAL
 from kxt.console.desk import Desk
 from kxt.console.elements import badge, empty, facts, link, tag, when
 from kxt.console.frame import campaign_address, mobile_address
@@ -19,7 +20,6 @@ from kxt.console.live import Keyed, Live, act, confirmed
 
 _MOBILES_SHOWN = 5_000
 _EVENTS_SHOWN = 500
-_FINAL = frozenset({"ACCEPTED", "REJECTED", "EXPIRED", "CANCELLED", "UNCONFIRMED", "SPLIT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class _View:
                 ui.button(self._t("sends.cancel"), on_click=self._cancel).props("no-caps outline").mark("cancel")
 
     def _may_cancel(self, line: SendLine) -> bool:
-        unfinished = not line.states or any(state not in _FINAL for state in line.states)
+        unfinished = not line.states or any(state not in FINAL for state in line.states)
         return unfinished and self._desk.offers("canceller") and not self._desk.read_only
 
     async def _cancel(self) -> None:

@@ -14,6 +14,7 @@ from kuaixintong.core.change import Change
 from kuaixintong.core.due import restored
 from kuaixintong.core.errors import ClaimLost
 from kuaixintong.core.ledger import (
+    OPEN,
     Bid,
     Busy,
     Finished,
@@ -299,8 +300,7 @@ class Claims:
         standing = self.note(send, part, now=now)
         if isinstance(standing, Conflict) or (standing and standing.state.final):
             return
-        unfinished = [state for state in State if not state.final]
-        self._parts.mark(send.send_id, part.name, self._rows.given_up(now=now), states=unfinished)
+        self._parts.mark(send.send_id, part.name, self._rows.given_up(now=now), states=OPEN)
 
     # --- what waits as a row ------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from kuaixintong.core.ledger import State
+from kuaixintong.core.ledger import FINAL, OPEN
 from kuaixintong.core.sends import first_level
 
 if TYPE_CHECKING:
@@ -20,14 +20,11 @@ _LOOK_AGAIN = 2.0
 _STANDS_STILL = 30.0
 """Seconds between looks at a campaign, and how long one has to stand still."""
 
-_OPEN = tuple(state for state in State if not state.final)
-_FINAL = frozenset(state for state in State if state.final)
-
 
 def are_final(statuses: "Sequence[DeliveryStatus]", parts: int) -> bool:
     """Whether nothing will be sent any more of sends that have so many first-level parts together."""
     states = {(status.send_id, first_level(part.part)) for status in statuses for part in status.parts}
-    return len(states) >= parts and all(part.state in _FINAL for status in statuses for part in status.parts)
+    return len(states) >= parts and all(part.state in FINAL for status in statuses for part in status.parts)
 
 
 def until_final(
@@ -76,6 +73,6 @@ def until_settled(
         if counts != before:
             before, since = counts, monotonic()
         still = monotonic() - since >= _STANDS_STILL
-        if counts.parts and not any(counts.states.get(each) for each in _OPEN) and (not waiting or still):
+        if counts.parts and not any(counts.states.get(each) for each in OPEN) and (not waiting or still):
             return counts
         sleep(_LOOK_AGAIN)

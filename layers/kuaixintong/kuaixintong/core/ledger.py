@@ -44,6 +44,13 @@ class State(StrEnum):
         return self not in (State.WAITING, State.SUBMITTING)
 
 
+OPEN = tuple(state for state in State if not state.final)
+"""States in which a part may still be sent."""
+
+FINAL = frozenset(State) - frozenset(OPEN)
+"""States in which nothing is ever sent any more."""
+
+
 class Then(StrEnum):
     """What the worker does after a row is written."""
 
