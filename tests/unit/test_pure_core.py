@@ -65,6 +65,13 @@ def test_the_core_has_rooms() -> None:
     assert not [path for path in CORE.iterdir() if path.is_dir() and path.name != "__pycache__"]
 
 
+@pytest.mark.parametrize("room", ["", "core", "wiring"])
+def test_a_room_says_where_to_look_for_what(room: str) -> None:
+    modules = {path.stem for path in (PACKAGE / room).glob("*.py")} - {"__init__"}
+    said = (PACKAGE / room / "__init__.py").read_text("utf-8")
+    assert {each for each in modules if f"``{each}``" not in said} == set()
+
+
 @pytest.mark.parametrize("module", PURE)
 def test_a_pure_module_asks_no_clock(module: str) -> None:
     asked = {node.attr for node in ast.walk(parsed(module)) if isinstance(node, ast.Attribute)}
