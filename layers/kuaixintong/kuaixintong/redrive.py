@@ -4,7 +4,7 @@
 
     from kuaixintong.redrive import redrive
 
-    print(redrive())                          # Redriven(urgent=0, ordinary=12)
+    print(redrive())                          # Redriven(urgent=0, ordinary=12, left=0)
 
 The queues are those that ``SEND_QUEUE_URL``, ``URGENT_QUEUE_URL`` and ``DEAD_LETTER_QUEUE_URL`` of the environment
 name. It works in every partition, also where SQS's own redrive is missing, and may be cut off and run again: a
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kuaixintong.core import sends
+from kuaixintong.core.bodies import stamped
 from kuaixintong.core.errors import SendRefused
 from kuaixintong.core.pace import Lane
 from kuaixintong.settings import RedriveSettings
@@ -73,4 +74,4 @@ def _with_id(letter: DeadLetter) -> str:
         sends.parse(letter.body, letter.message_id)
     except SendRefused:  # in its lane, too, with words; an id in it could mend what it is refused for
         return letter.body
-    return sends.stamped(letter.body, letter.message_id)
+    return stamped(letter.body, letter.message_id)
