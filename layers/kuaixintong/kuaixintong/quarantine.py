@@ -8,9 +8,10 @@
         print(record["digest"], record["reason"])
         release(record["digest"])
 
-The tables are those that ``REPORTS_TABLE``, ``INBOUND_TABLE``, ``QUARANTINE_TABLE``, ``MOBILES_TABLE`` and
-``RETENTION_DAYS`` of the
-environment name. This is an operator's tool: the receiver itself may write to quarantine, not read or delete.
+The tables are those that ``REPORTS_TABLE``, ``INBOUND_TABLE``, ``QUARANTINE_TABLE`` and ``MOBILES_TABLE`` of the
+environment name; ``RETENTION_DAYS`` is how long rows live, and ``OPT_OUT_WORDS`` and ``RESUBSCRIBE_WORDS``, which
+may be missing, are the words that opt out and back. This is an operator's tool: the receiver itself may write to
+quarantine, not read or delete.
 """
 
 import os
