@@ -106,33 +106,24 @@ def _words(out: str, back: str) -> dict[str, _Read]:
     return {"read": read}
 
 
-def _variable(name: str, parse: Callable[[str], object], rule: str) -> dict[str, _Read]:
-    """One variable; ``parse`` raises :class:`ValueError` for what breaks the rule. An empty one is missing."""
+def _variable(
+    name: str, parse: Callable[[str], object], rule: str, *, may_be_empty: bool = False
+) -> dict[str, _Read]:
+    """One variable; ``parse`` raises :class:`ValueError` for what breaks the rule.
+
+    An empty one is missing unless it ``may_be_empty``: ``parse`` is given nothing then.
+    """
 
     def read(environ: Mapping[str, str], faults: list[str]) -> object:
         text = environ.get(name)
-        try:
-            if text:
-                return parse(text)
+        if text is None or not (text or may_be_empty):
             faults.append(f"{name} is missing")
+            return None
+        try:
+            return parse(text)
         except (ValueError, OverflowError):
             faults.append(f"{name} must be {rule}")
-        return None
-
-    return {"read": read}
-
-
-def _optional(name: str, parse: Callable[[str], object], rule: str) -> dict[str, _Read]:
-    """One variable that may be empty; ``parse`` is given nothing then."""
-
-    def read(environ: Mapping[str, str], faults: list[str]) -> object:
-        try:
-            return parse(environ[name])
-        except KeyError:
-            faults.append(f"{name} is missing")
-        except ValueError:
-            faults.append(f"{name} must be {rule}")
-        return None
+            return None
 
     return {"read": read}
 
@@ -191,9 +182,14 @@ class RailSettings(Settings):
     otp_valid_minutes: int = field(metadata=_count("OTP_VALID_MINUTES", 1440))
     daily_limit: int = field(metadata=_count("DAILY_LIMIT", 99_999_999))
     hours: tuple[str, str] | None = field(
-        metadata=_optional("MARKETING_HOURS", _window, "two times of day, the later second: 08:00:00-21:00:00")
+        metadata=_variable(
+            "MARKETING_HOURS",
+            _window,
+            "two times of day, the later second: 08:00:00-21:00:00",
+            may_be_empty=True,
+        )
     )
-    allow_list_parameter: str = field(metadata=_optional("ALLOW_LIST_PARAMETER", str, "a name"))
+    allow_list_parameter: str = field(metadata=_variable("ALLOW_LIST_PARAMETER", str, "", may_be_empty=True))
 
 
 @dataclass(frozen=True, slots=True)
