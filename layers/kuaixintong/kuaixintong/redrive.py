@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from kuaixintong.core import sends
 from kuaixintong.core.bodies import stamped
 from kuaixintong.core.errors import SendRefused
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 from kuaixintong.settings import RedriveSettings
 from kuaixintong.stores.queue import DeadLetter, DeadLetters
 from kuaixintong.wiring.redriving import dead_letters

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from kuaixintong.core.caps import MOST
 from kuaixintong.core.errors import SettingsMissing
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.limits import REPORTS_WITHIN
 from kuaixintong.core.optout_words import Words
-from kuaixintong.core.pace import Lane
 
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
 

@@ -19,7 +19,8 @@ from kuaixintong.core.beijing import TICKS_PER_SECOND
 from kuaixintong.core.daily import Over, Reserve, Wish
 from kuaixintong.core.errors import ClockAstray
 from kuaixintong.core.gate import Account
-from kuaixintong.core.pace import Astray, Lane, Learnt, Take, Wait
+from kuaixintong.core.lanes import Lane
+from kuaixintong.core.pace import Astray, Learnt, Take, Wait
 from kuaixintong.core.rails import Charge
 from kuaixintong.stores.account import Accounts, account
 from kuaixintong.stores.table import Moved

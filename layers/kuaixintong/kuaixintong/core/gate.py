@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 
 from kuaixintong.core.beijing import TICKS_PER_SECOND
 from kuaixintong.core.codes import Trouble
-from kuaixintong.core.pace import Lane, Learnt
+from kuaixintong.core.lanes import Lane
+from kuaixintong.core.pace import Learnt
 
 UNANSWERED_IN_A_ROW = 5
 REFUSED_TIMESTAMPS_IN_A_ROW = 3

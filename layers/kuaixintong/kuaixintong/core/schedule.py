@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kuaixintong.core import beijing
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 
 LONGEST_BACKOFF = 900.0
 """Seconds between two tries of a message at the most."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 from kuaixintong.account_check import AccountCheck
 from kuaixintong.client import PlatformClient
 from kuaixintong.core.credentials import PlatformCredentials
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.rows import Rows
 from kuaixintong.healing import Healing
 from kuaixintong.settings import BalanceSettings

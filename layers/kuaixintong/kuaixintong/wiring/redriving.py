@@ -1,6 +1,6 @@
 """A redrive: from the queues' addresses to :class:`~kuaixintong.stores.queue.DeadLetters`."""
 
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 from kuaixintong.settings import RedriveSettings
 from kuaixintong.stores import aws
 from kuaixintong.stores.queue import DeadLetters
