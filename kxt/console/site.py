@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from kxt.console.desk import Desk
-from kxt.console.frame import SEARCH, found_at, frame, pages_of
+from kxt.console.frame import SEARCH, address, found_at, frame, pages_of
 from kxt.console.language import LANGUAGES, Words, preferred
 from kxt.console.pages import (
     account,
@@ -67,7 +67,7 @@ _DRAWN: Mapping[str, Draw] = {
 def _page(desk: Desk, t: Words, name: str, path: str, draw: Draw) -> None:
     """Put up a page without a value in its address."""
 
-    @ui.page(_address(t, path), language=_CODES[t.language])
+    @ui.page(address(t, path), language=_CODES[t.language])
     def page() -> None:
         with frame(desk, t, name, path, t(f"nav.{name}")):
             draw(desk, t)
@@ -76,33 +76,29 @@ def _page(desk: Desk, t: Words, name: str, path: str, draw: Draw) -> None:
 def _pages_by_name(desk: Desk, t: Words) -> None:
     """Put up the pages that are about one thing, which stands in their address, and the way to them."""
 
-    @app.get(_address(t, SEARCH), include_in_schema=False)
+    @app.get(address(t, SEARCH), include_in_schema=False)
     def find(wanted: str = "") -> RedirectResponse:
         return RedirectResponse(found_at(t, wanted.strip()), 303)
 
-    @ui.page(_address(t, "/send"), language=_CODES[t.language])
+    @ui.page(address(t, "/send"), language=_CODES[t.language])
     def compose(mobile: str = "") -> None:
         with frame(desk, t, "send", "/send", t("nav.send")):
             send.draw(desk, t, mobile=mobile)
 
-    @ui.page(_address(t, "/sends/{send_id:path}"), language=_CODES[t.language])
+    @ui.page(address(t, "/sends/{send_id:path}"), language=_CODES[t.language])
     def one_send(send_id: str) -> None:
         with frame(desk, t, "", f"/sends/{quote(send_id, safe='')}", t("sends.title", id=send_id)):
             sends.draw(desk, t, send_id)
 
-    @ui.page(_address(t, "/mobile/{number}"), language=_CODES[t.language])
+    @ui.page(address(t, "/mobile/{number}"), language=_CODES[t.language])
     def one_mobile(number: str) -> None:
         with frame(desk, t, "", f"/mobile/{quote(number, safe='')}", t("mobile.title", mobile=number)):
             mobile.draw(desk, t, number)
 
     if "campaigns" in desk.pages:
 
-        @ui.page(_address(t, "/campaigns/{campaign:path}"), language=_CODES[t.language])
+        @ui.page(address(t, "/campaigns/{campaign:path}"), language=_CODES[t.language])
         def one_campaign(campaign: str) -> None:
             path = f"/campaigns/{quote(campaign, safe='')}"
             with frame(desk, t, "", path, t("campaigns.title", campaign=campaign)):
                 campaigns.draw_one(desk, t, campaign)
-
-
-def _address(t: Words, path: str) -> str:
-    return f"/{t.language}{'' if path == '/' else path}"
