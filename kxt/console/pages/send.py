@@ -5,7 +5,6 @@ from typing import Any
 from nicegui import ui
 
 from kuaixintong.core.enqueueing import Enqueued
-from kuaixintong.core.errors import SendRefused
 from kxt.console.composing import Composition, Naming, composed, mobiles_of
 from kxt.console.desk import Desk
 from kxt.console.elements import facts, tag
@@ -85,11 +84,7 @@ class _Form:
     async def _send(self) -> None:
         fields = self._fields()
         fields |= {"id": self._naming.id_of(fields)}
-        try:
-            enqueued = await act(self._desk, self._t, lambda: _enqueued(self._desk, fields))
-        except SendRefused:
-            self._count()
-            return
+        enqueued = await act(self._desk, self._t, lambda: _enqueued(self._desk, fields))
         if enqueued:
             ui.navigate.to(send_address(self._t, enqueued.send_ids[0]))
 
