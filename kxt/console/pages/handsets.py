@@ -28,7 +28,7 @@ _OPT_OUT = "TD"
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The handsets, and how many more have received something."""
+    """The handsets on the page."""
 
     screens: tuple[Screen, ...]
 
