@@ -1,12 +1,9 @@
 """The account and the deployment's settings, to be read."""
 
-from functools import partial
-
 from kxt.console.desk import Desk
 from kxt.console.elements import tag
 from kxt.console.language import Words
-from kxt.console.live import Live
-from kxt.console.pages.overview import Standing, draw_account, standing
+from kxt.console.pages.overview import draw_standing
 
 _EVERY = 4.0
 
@@ -16,15 +13,7 @@ def draw(desk: Desk, t: Words) -> None:
     with tag("div", classes="halves"):
         with tag("section", classes="card"):
             tag("h2", t("overview.account"))
-
-            def show(found: Standing) -> None:
-                box.clear()
-                with box:
-                    draw_account(t, found)
-
-            live = Live(desk, t, partial(standing, desk), show, calls=4, every=_EVERY)
-            with live.body:
-                box = tag("div")
+            draw_standing(desk, t, every=_EVERY)
         description = desk.reading.description
         with tag("section", classes="card"):
             tag("h2", t("account.outputs"))

@@ -10,7 +10,7 @@ from typing import Any
 from nicegui import ui
 
 from kuaixintong.core.answers import Balance, CampaignLine, SendLine
-from kuaixintong.core.beijing import BEIJING
+from kuaixintong.core.beijing import BEIJING, day
 from kuaixintong.core.lanes import Lane
 from kxt.console.desk import Desk
 from kxt.console.elements import badge, empty, facts, link, tag, when
@@ -31,7 +31,7 @@ _ATTENTION_CALLS = 13  # reasons, and the shards of refused bodies
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class HowItStands:
     """The account and the queues, as the page shows them."""
 
     account: Any
@@ -41,14 +41,14 @@ class Standing:
 
 def today() -> str:
     """Return the Beijing day."""
-    return f"{datetime.now(BEIJING):%Y-%m-%d}"
+    return day(datetime.now(UTC))
 
 
-def standing(desk: Desk) -> Standing:
+def standing(desk: Desk) -> HowItStands:
     """Ask for account, pace and queues: four calls, and once a minute one more."""
     view = desk.reading.account
     account = view.state()
-    return Standing(account, view.queues(), view.pace(account))
+    return HowItStands(account, view.queues(), view.pace(account))
 
 
 def draw(desk: Desk, t: Words) -> None:
@@ -57,7 +57,8 @@ def draw(desk: Desk, t: Words) -> None:
         if desk.offers("account"):
             with tag("section", classes="card"):
                 tag("h2", t("overview.account"))
-                _draw_standing(desk, t)
+                draw_standing(desk, t, every=_ACCOUNT_EVERY)
+                _draw_balances(desk, t)
         with tag("section", classes="card"):
             tag("h2", t("overview.attention"))
             _draw_attention(desk, t)
@@ -107,19 +108,20 @@ def draw_line(t: Words, line: SendLine) -> None:
 # --- the account ------------------------------------------------------------------------------------------------
 
 
-def _draw_standing(desk: Desk, t: Words) -> None:
-    def show(found: Standing) -> None:
+def draw_standing(desk: Desk, t: Words, *, every: float) -> None:
+    """Draw the account and the queues, asked again every so many seconds."""
+
+    def show(found: HowItStands) -> None:
         box.clear()
         with box:
             draw_account(t, found)
 
-    live = Live(desk, t, partial(standing, desk), show, calls=5, every=_ACCOUNT_EVERY)
+    live = Live(desk, t, partial(standing, desk), show, calls=5, every=every)
     with live.body:
         box = tag("div")
-    _draw_balances(desk, t)
 
 
-def draw_account(t: Words, found: Standing) -> None:
+def draw_account(t: Words, found: HowItStands) -> None:
     """Draw an account's balance, pause and pace, and the queues."""
     account = found.account
     if account is None:
