@@ -275,7 +275,7 @@ def today(
     """Show a day."""
     if day is not None and not _is_day(day):
         raise Misused(both(f"{day} is no day: yyyy-MM-dd.", f"{day} 不是日期：yyyy-MM-dd。"))
-    day = day or f"{datetime.now(UTC).astimezone(beijing.BEIJING):%Y-%m-%d}"
+    day = day or beijing.day(datetime.now(UTC))
     lookup = shell.stack.lookup
     campaigns = lookup.campaigns_of_day(day, size=1000).items if page is None else ()
     found = lookup.of_day(day, size=size, page=page)

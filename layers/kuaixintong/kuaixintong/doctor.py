@@ -210,7 +210,7 @@ def _accepted(stack: "Stack", now: datetime) -> Iterator[str]:
     """Yield sends of today and yesterday that were accepted long enough ago, a few."""
     found = 0
     for day in (now, now - timedelta(days=1)):
-        for line in stack.lookup.of_day(f"{day.astimezone(beijing.BEIJING):%Y-%m-%d}", size=200).items:
+        for line in stack.lookup.of_day(beijing.day(day), size=200).items:
             old = line.updated_at is not None and beijing.from_iso(line.updated_at) < now - _PATIENCE
             if line.state == State.ACCEPTED and old and line.mobiles <= _FEW and not line.at_time:
                 yield line.send_id
