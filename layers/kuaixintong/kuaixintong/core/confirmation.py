@@ -50,10 +50,10 @@ def accepted(row: Row | None, token: str, *, owner: Row | None) -> Ruling:
     if row.get("token") == token and row["state"] == State.ACCEPTED:
         return Said()
     if owner is not None:
-        return Unfit(f"Token {token} is that of {_named(owner)}; no two parts share one.")
+        return Unfit(f"Token {token} is that of part {_named(owner)}; no two parts share one.")
     if row["state"] == State.UNCONFIRMED or _lacks_a_token(row):
         return Written()
-    return Unfit(f"P{_named(row)[1:]} is {_told(row)}: only what is UNCONFIRMED or lacks a token is confirmed.")
+    return Unfit(f"Part {_named(row)} is {_told(row)}: only what is UNCONFIRMED or lacks a token is confirmed.")
 
 
 def not_accepted(row: Row | None, by: str) -> Ruling:
@@ -67,8 +67,8 @@ def not_accepted(row: Row | None, by: str) -> Ruling:
     if row["state"] == State.UNCONFIRMED:
         return Written()
     if _lacks_a_token(row):
-        return Unfit(f"P{_named(row)[1:]} was accepted by the platform itself; its token alone is missing.")
-    return Unfit(f"P{_named(row)[1:]} is {_told(row)}: only what is UNCONFIRMED can be said not to be accepted.")
+        return Unfit(f"Part {_named(row)} was accepted by the platform itself; its token alone is missing.")
+    return Unfit(f"Part {_named(row)} is {_told(row)}: only what is UNCONFIRMED can be said not to be accepted.")
 
 
 def _lacks_a_token(row: Row) -> bool:
@@ -76,7 +76,7 @@ def _lacks_a_token(row: Row) -> bool:
 
 
 def _named(row: Row) -> str:
-    return f"part {row['part']} of {row['send_id']}"
+    return f"{row['part']} of {row['send_id']}"
 
 
 def _told(row: Row) -> str:
