@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 WHAT = "opt-out"
+"""``What.OPT_OUT``, spelled out: the receiver has no need of all that knows the rails."""
+
 OUT, IN = "out", "in"
 
 
