@@ -17,7 +17,7 @@ _MOST_MOBILES = 50
 def state_of(statuses: Sequence[DeliveryStatus]) -> str:
     """Return in a line how far sends are."""
     states = Counter(part.state for status in statuses for part in status.parts)
-    return ", ".join(f"{count} {state}" for state, count in states.items()) or both("In the queue", "在队列中")
+    return in_a_line(states.items()) or both("In the queue", "在队列中")
 
 
 def show_send(shell: Shell, status: DeliveryStatus, *, everything: bool = False) -> None:
@@ -36,8 +36,7 @@ def show_send(shell: Shell, status: DeliveryStatus, *, everything: bool = False)
     if everything or len(rows) <= _MOST_MOBILES:
         shell.table(("mobile", "status", "result"), rows)
     else:
-        counted = Counter(told for _, told, _ in rows)
-        shell.table(("status", "mobiles"), counted.most_common())
+        shell.table(("status", "mobiles"), Counter(told for _, told, _ in rows).most_common())
         shell.say(both("--all lists every mobile.", "--all 列出每个手机号。"))
 
 
@@ -72,6 +71,11 @@ def listed(items: Iterable[str], most: int = 5) -> str:
 def counted[S: str](states: Mapping[S, int]) -> list[tuple[S, int]]:
     """Return counts, the largest first."""
     return sorted(states.items(), key=lambda each: -each[1])
+
+
+def in_a_line[S: str](counts: Iterable[tuple[S, int]]) -> str:
+    """Return counts in a line: ``3 ACCEPTED, 1 WAITING``."""
+    return ", ".join(f"{count} {state}" for state, count in counts)
 
 
 def cut(text: str, most: int = 40) -> str:

@@ -15,7 +15,7 @@ from kuaixintong.core.rails import What
 from kuaixintong.exporting import write_statuses
 from kuaixintong.waiting import until_settled
 from kxt.app import app
-from kxt.pictures import counted, cut, moment, show_send
+from kxt.pictures import counted, cut, in_a_line, moment, show_send
 from kxt.shell import Misused, Shell, Told, command, helped
 from kxt.words import both
 
@@ -221,9 +221,7 @@ def _watched(shell: Shell, name: str) -> CampaignCounts:
                 shell.stack.lookup,
                 name,
                 queued=queued,
-                tell=lambda counts: shown.update(
-                    ", ".join(f"{count} {state}" for state, count in counted(counts.states)) or "…"
-                ),
+                tell=lambda counts: shown.update(in_a_line(counted(counts.states)) or "…"),
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
@@ -314,7 +312,7 @@ def _sends(shell: Shell, lines: tuple[SendLine, ...]) -> None:
                 each.mobile
                 if each.mobiles == 1 and each.parts == 1
                 else f"{each.mobiles}{'+' if each.parts > 1 else ''}",
-                each.state or ", ".join(f"{count} {state}" for state, count in counted(each.states)),
+                each.state or in_a_line(counted(each.states)),
                 cut(each.content or ""),
             )
             for each in lines

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kuaixintong.core.ledger import State
 from kuaixintong.producer import Enqueued, Preview, SendFields, preview
 from kuaixintong.status import DeliveryStatus
 from kuaixintong.waiting import are_final, until_final
@@ -103,7 +104,7 @@ def _wait(shell: Shell, enqueued: Enqueued, parts: int, timeout: float | None) -
                 f"{timeout:g} 秒后仍无最终结果，发送会继续：kxt show {enqueued.send_id}",
             )
         )
-    if not all(part.state == "ACCEPTED" for status in statuses for part in status.parts):
+    if not all(part.state == State.ACCEPTED for status in statuses for part in status.parts):
         raise typer.Exit(FAILED)
 
 

@@ -5,12 +5,11 @@ from typing import Annotated
 import typer
 
 from kuaixintong.cancel import StoppedCampaign
+from kuaixintong.core.ledger import State
 from kxt.app import app
-from kxt.pictures import counted
+from kxt.pictures import counted, in_a_line
 from kxt.shell import Misused, Shell, Told, Yes, command, helped
 from kxt.words import both
-
-_STOPPED = "CANCELLED"
 
 
 @command(
@@ -60,7 +59,7 @@ def cancel(
                 f"请改用：kxt cancel --campaign {send_id}",
             )
         )
-    if any(state != _STOPPED for state in told.parts.values()):
+    if any(state is not State.CANCELLED for state in told.parts.values()):
         raise Told(
             both(
                 f"Not all of it could be ended. How it stands: kxt show {send_id}",
@@ -71,9 +70,7 @@ def cancel(
 
 def _cancel_campaign(shell: Shell, campaign: str, *, yes: bool) -> None:
     counts = shell.stack.lookup.counts_of_campaign(campaign)
-    states = ", ".join(f"{count} {state}" for state, count in counted(counts.states)) or both(
-        "nothing yet", "还没有"
-    )
+    states = in_a_line(counted(counts.states)) or both("nothing yet", "还没有")
     shell.say(both(f"{counts.sends} send(s): {states}", f"{counts.sends} 条发送：{states}"))
     shell.sure(
         both(
@@ -99,10 +96,8 @@ def _cancel_campaign(shell: Shell, campaign: str, *, yes: bool) -> None:
 
 
 def _shown(stopped: StoppedCampaign) -> str:
-    states = ", ".join(f"{count} {state}" for state, count in counted(stopped.states))
-    return states + (
-        both(f"; {stopped.under_way} under way", f"；{stopped.under_way} 条途中") if stopped.under_way else ""
-    )
+    under_way = both(f"; {stopped.under_way} under way", f"；{stopped.under_way} 条途中")
+    return in_a_line(counted(stopped.states)) + (under_way if stopped.under_way else "")
 
 
 @command(
