@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -40,6 +41,31 @@ DailyEnd = Annotated[
     str | None,
     typer.Option(metavar="HH:mm:ss", help=both("Not after this time of day.", "每天不晚于此时。")),
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a send is for, and when it may go: asked for alike wherever something is enqueued."""
+
+    category: Category = None
+    at: Moment = None
+    hold: Hold = False
+    daily_begin: DailyBegin = None
+    daily_end: DailyEnd = None
+    valid_until: ValidUntil = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return them by the names of a send's fields; ``None`` is a field left out."""
+        return {
+            "category": self.category,
+            "atTime": self.at,
+            "hold": self.hold or None,
+            "dailyBeginTime": self.daily_begin,
+            "dailyEndTime": self.daily_end,
+            "validUntil": self.valid_until,
+        }
+
+
 Label = Annotated[
     str | None,
     typer.Option(metavar="CAMPAIGN", help=both("A label that many sends share.", "许多发送共用的标签。")),

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -170,15 +170,24 @@ def helped(english: str, chinese: str, *examples: str) -> str:
     return f"{what}{shown}{rest}"
 
 
-def command[**P](group: typer.Typer, name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command: a function of a :class:`Shell` and of its own arguments and options."""
+def command(group: typer.Typer, name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command: a function of a :class:`Shell` and of its own arguments and options.
+
+    One whose type is a dataclass stands for the options that are its fields.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
+        _, *asked = inspect.signature(function, eval_str=True).parameters.values()
+        groups = [each for each in asked if is_dataclass(each.annotation)]
+
         def run(*, stack: str | None, region: str | None, profile: str | None, json: bool, **given: Any) -> None:
+            for one in groups:
+                values = {option.name: given.pop(option.name) for option in _options(one.annotation)}
+                given[one.name] = one.annotation(**values)
             with telling():
                 function(Shell(stack, region, profile, json), **given)
 
-        _, *own = inspect.signature(function, eval_str=True).parameters.values()
+        own = [option for each in asked for option in (_options(each.annotation) if each in groups else [each])]
         common = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
             for key, (kind, default) in _COMMON.items()
@@ -191,6 +200,10 @@ def command[**P](group: typer.Typer, name: str, text: str) -> Callable[[Callable
         return function
 
     return register
+
+
+def _options(group: Any) -> list[inspect.Parameter]:
+    return [*inspect.signature(group, eval_str=True).parameters.values()]
 
 
 @contextmanager

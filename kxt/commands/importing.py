@@ -21,7 +21,7 @@ from rich.text import Text as RichText
 from kuaixintong.core.enqueueing import Enqueued, NotEnqueued
 from kuaixintong.importing import Import, write_faults
 from kxt.app import app
-from kxt.asked import Category, DailyBegin, DailyEnd, Hold, Moment, ValidUntil
+from kxt.asked import Terms
 from kxt.shell import Misused, Shell, Told, Yes, command, helped
 from kxt.words import both
 
@@ -61,12 +61,8 @@ def import_(
     sheet: Annotated[
         str | None, typer.Option(metavar="SHEET", help=both("The workbook's sheet.", "工作表的名字。"))
     ] = None,
-    category: Category = None,
-    at: Moment = None,
-    hold: Hold = False,
-    daily_begin: DailyBegin = None,
-    daily_end: DailyEnd = None,
-    valid_until: ValidUntil = None,
+    *,
+    terms: Terms,
     leave_out_faulty: Annotated[
         bool,
         typer.Option("--leave-out-faulty", help=both("Send to all rows without a fault.", "只发送没有错误的行。")),
@@ -88,12 +84,7 @@ def import_(
         mobile=mobile,
         sheet=sheet,
         leave_out=leave_out_faulty,
-        category=category,
-        atTime=at,
-        hold=hold or None,
-        dailyBeginTime=daily_begin,
-        dailyEndTime=daily_end,
-        validUntil=valid_until,
+        **terms.fields(),
     )
     if report:
         write_faults(report, [*people.plan.faults, *people.plan.notes])
@@ -102,7 +93,7 @@ def import_(
         shell.give({"enqueued": 0, "faults": people.plan.faults, "notes": people.plan.notes})
         raise Told(both("Nothing was enqueued.", "没有提交任何内容。"))
     told = _preview(shell, people, offline=dry_run)
-    if category == "marketing":
+    if terms.category == "marketing":
         with suppress(Misused) if dry_run else nullcontext():  # a preview without a stack does without
             _tell_opted_out(shell, people, told, report)
     if dry_run:

@@ -3,16 +3,16 @@
 import re
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kuaixintong.core.ledger import State
-from kuaixintong.producer import Enqueued, Preview, SendFields, preview
+from kuaixintong.producer import Enqueued, Preview, preview
 from kuaixintong.status import DeliveryStatus
 from kuaixintong.waiting import are_final, until_final
 from kxt.app import app
-from kxt.asked import Category, DailyBegin, DailyEnd, Hold, Label, Moment, ValidUntil
+from kxt.asked import Label, Terms
 from kxt.pictures import show_send, state_of
 from kxt.shell import FAILED, Misused, Shell, Told, command, helped
 from kxt.words import both
@@ -44,12 +44,8 @@ def send(
             "--id", metavar="ID", help=both("Its id; enqueued twice, it is one send.", "编号；重复提交只算一条。")
         ),
     ] = None,
-    category: Category = None,
-    at: Moment = None,
-    hold: Hold = False,
-    daily_begin: DailyBegin = None,
-    daily_end: DailyEnd = None,
-    valid_until: ValidUntil = None,
+    *,
+    terms: Terms,
     campaign: Label = None,
     wait: Annotated[
         bool, typer.Option("--wait", help=both("Wait until it is final.", "等到有最终结果。"))
@@ -60,17 +56,12 @@ def send(
     ] = None,
 ) -> None:
     """Enqueue one send; with ``wait``, stay until it is final."""
-    fields: SendFields = {
+    fields: dict[str, Any] = {
         "mobiles": [*_mobiles(mobiles)],
         "content": text,
         "id": send_id,
-        "category": category,
-        "atTime": at,
-        "hold": hold or None,
-        "dailyBeginTime": daily_begin,
-        "dailyEndTime": daily_end,
-        "validUntil": valid_until,
         "campaign": campaign,
+        **terms.fields(),
     }
     told = preview(**fields)
     _tell(shell, told)
