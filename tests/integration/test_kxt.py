@@ -29,6 +29,27 @@ def deployed(aws: None, monkeypatch: pytest.MonkeyPatch) -> Deployed:
     return deployed
 
 
+def listed(deployed: Deployed, send_id: str, *, campaign: str | None = None, **row: Any) -> None:
+    """Put a send that its listings know."""
+    listing = (
+        {"campaign": campaign, "campaign_shard": f"{campaign}#0"} if campaign else {"day_shard": "2026-11-25#0"}
+    )
+    moment = {"created_at": "2026-11-25T12:00:00.000+08:00", "updated_at": "2026-11-25T12:00:01.000+08:00"}
+    deployed.part(send_id, **(listing | moment | {"parts": 1, "content": "你好"} | row))
+
+
+def reported(deployed: Deployed, mobile: str, *, success: bool = True) -> None:
+    kept = {"mobile": mobile, "result_code": "0" if success else "2:46", "success": success}
+    outcome = f"{mobile}#{kept['result_code']}#{success:d}"
+    at = "2026-11-25T12:00:05.000+08:00"
+    deployed.put("ReportsTable", {"token": "376", "outcome": outcome, "received_at": at} | kept)
+
+
+def named(deployed: Deployed, campaign: str) -> None:
+    created = {"created_at": "2026-11-25T12:00:00.000+08:00", "day": "2026-11-25"}
+    deployed.put("CampaignsTable", {"campaign": campaign, "source": "people.csv"} | created)
+
+
 # --- send -------------------------------------------------------------------------------------------------------
 
 
@@ -103,11 +124,7 @@ def test_ctrl_c_while_waiting_leaves_a_sentence(deployed: Deployed, monkeypatch:
 
 def test_a_send_is_shown_with_its_parts_and_mobiles(deployed: Deployed) -> None:
     deployed.part(mobiles=[MOBILE, OTHER], invalid_mobiles=[{"mobile": "123", "reason": "too short"}])
-    deployed.put(
-        "ReportsTable",
-        {"token": "376", "outcome": f"{MOBILE}#0#1", "mobile": MOBILE, "result_code": "0", "success": True}
-        | {"received_at": "2026-11-25T12:00:00.000+08:00"},
-    )
+    reported(deployed, MOBILE)
     told = kxt("show", "order-1")
     assert told.status == 0
     assert told.rows[-3:] == [[MOBILE, "delivered", "0"], [OTHER, "pending", ""], ["123", "unsent", "too short"]]
@@ -309,34 +326,10 @@ def test_a_wrong_word_suggests_the_right_one() -> None:
 # --- questions --------------------------------------------------------------------------------------------------
 
 
-def listed(deployed: Deployed, send_id: str, *, campaign: str | None = None, **row: Any) -> None:
-    """Put a send that its listings know."""
-    listing = (
-        {"campaign": campaign, "campaign_shard": f"{campaign}#0"} if campaign else {"day_shard": "2026-11-25#0"}
-    )
-    moment = {"created_at": "2026-11-25T12:00:00.000+08:00", "updated_at": "2026-11-25T12:00:01.000+08:00"}
-    deployed.part(send_id, **(listing | moment | {"parts": 1, "content": "你好"} | row))
-
-
-def reported(deployed: Deployed, mobile: str, *, success: bool = True) -> None:
-    kept = {"mobile": mobile, "result_code": "0" if success else "2:46", "success": success}
-    outcome = f"{mobile}#{kept['result_code']}#{success:d}"
-    at = "2026-11-25T12:00:05.000+08:00"
-    deployed.put("ReportsTable", {"token": "376", "outcome": outcome, "received_at": at} | kept)
-
-
 def test_a_day_is_shown_with_its_campaigns_and_sends(deployed: Deployed) -> None:
     listed(deployed, "order-1")
     listed(deployed, "order-2", state="REJECTED", token=None, mobiles=[MOBILE, OTHER])
-    deployed.put(
-        "CampaignsTable",
-        {
-            "campaign": "spring",
-            "created_at": "2026-11-25T12:00:00.000+08:00",
-            "day": "2026-11-25",
-            "source": "people.csv",
-        },
-    )
+    named(deployed, "spring")
     told = kxt("today", "--day", "2026-11-25")
     assert told.status == 0
     assert [row[0] for row in told.rows][:2] == ["campaign", "spring"]
@@ -416,15 +409,7 @@ def test_a_mobile_that_nobody_knows_is_said(deployed: Deployed) -> None:
 @pytest.fixture
 def spring(deployed: Deployed) -> Deployed:
     """A campaign of two people, one delivered and one failed."""
-    deployed.put(
-        "CampaignsTable",
-        {
-            "campaign": "spring",
-            "created_at": "2026-11-25T12:00:00.000+08:00",
-            "day": "2026-11-25",
-            "source": "people.csv",
-        },
-    )
+    named(deployed, "spring")
     listed(
         deployed,
         "spring:2",
