@@ -21,6 +21,7 @@ from kuaixintong.core.errors import SettingsMissing
 from kuaixintong.core.ledger import State
 from kuaixintong.errand import Progress, QueueMessage
 from local.simulator.running import running_simulator
+from tests.environment import SENDER
 from tests.receiving import Context, metrics
 from tests.sending import fails
 from tests.world import DynamoWorld, World
@@ -80,33 +81,7 @@ def invoke(event: dict[str, Any], seconds_left: float = 60.0) -> Invocation:
 @pytest.fixture(autouse=True)
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A new process of the function, of one thread: a world's platform is for one."""
-    environment = {
-        "PLATFORM_URL": "http://127.0.0.1:9/",
-        "PLATFORM_SECRET_ARN": "arn",
-        "SENDS_TABLE": "sends",
-        "OUTBOUND_TABLE": "outbound",
-        "CAMPAIGNS_TABLE": "campaigns",
-        "ACCOUNT_TABLE": "account",
-        "SEND_QUEUE_URL": "https://queue.example/sends",
-        "DEAD_LETTER_QUEUE_URL": "https://queue.example/dead",
-        "RECEIVE_LIMIT": "500",
-        "LEASE_SECONDS": "90",
-        "RETENTION_DAYS": "180",
-        "STORE_CONTENT": "true",
-        "REPEAT_WITHIN_MINUTES": "60",
-        "LANE": "ordinary",
-        "REQUESTS_PER_SECOND": "0",
-        "CONNECT_TIMEOUT_SECONDS": "3",
-        "ANSWER_TIMEOUT_SECONDS": "5",
-        "MOBILES_TABLE": "mobiles",
-        "INVALID_FOR_DAYS": "30",
-        "OTP_PER_HOUR": "10",
-        "OTP_PER_DAY": "20",
-        "OTP_VALID_MINUTES": "10",
-        "DAILY_LIMIT": "0",
-        "MARKETING_HOURS": "08:00:00-21:00:00",
-        "ALLOW_LIST_PARAMETER": "",
-    }
+    environment = SENDER | {"PLATFORM_URL": "http://127.0.0.1:9/", "ANSWER_TIMEOUT_SECONDS": "5"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     cached = (handler._settings, handler._submitter)

@@ -21,35 +21,9 @@ from kuaixintong.settings import (
     SenderSettings,
     TableNames,
 )
+from tests.environment import SENDER
 from tests.template import resources
 
-SENDER = {
-    "PLATFORM_URL": "https://platform.example/webservice/http/service",
-    "PLATFORM_SECRET_ARN": "arn:aws:secretsmanager:…",
-    "SENDS_TABLE": "sends",
-    "OUTBOUND_TABLE": "outbound",
-    "CAMPAIGNS_TABLE": "campaigns",
-    "MOBILES_TABLE": "mobiles",
-    "ACCOUNT_TABLE": "account",
-    "SEND_QUEUE_URL": "https://queue.example/sends",
-    "DEAD_LETTER_QUEUE_URL": "https://queue.example/dead",
-    "RECEIVE_LIMIT": "500",
-    "LEASE_SECONDS": "90",
-    "RETENTION_DAYS": "180",
-    "STORE_CONTENT": "true",
-    "REPEAT_WITHIN_MINUTES": "60",
-    "LANE": "ordinary",
-    "REQUESTS_PER_SECOND": "0",
-    "CONNECT_TIMEOUT_SECONDS": "3",
-    "ANSWER_TIMEOUT_SECONDS": "10.5",
-    "INVALID_FOR_DAYS": "30",
-    "OTP_PER_HOUR": "10",
-    "OTP_PER_DAY": "20",
-    "OTP_VALID_MINUTES": "10",
-    "DAILY_LIMIT": "0",
-    "MARKETING_HOURS": "08:00:00-21:00:00",
-    "ALLOW_LIST_PARAMETER": "",
-}
 RECEIVER = {
     "PUSH_SECRET_ARN": "arn:aws:secretsmanager:…",
     "REPORTS_TABLE": "reports",
