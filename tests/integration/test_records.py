@@ -4,11 +4,10 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from local import console, down, env, environment, processes, records, up
 from local.processes import Failed, Process
 from local.records import Record
+from tests.serving import serving
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 EXPORTS = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "CONTROL": "http://127.0.0.1:2/_sim", "PUSH": "http://x/y?z'"}
@@ -276,14 +276,8 @@ def one_queue() -> Iterator[str]:
         def log_message(self, *_arguments: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as address:
+        yield address
 
 
 HOSTILE = {
