@@ -5,14 +5,6 @@ or writing cannot hide in both the code and its tests. The digests of 2.2 and 3.
 first even has 33 digits): no password gives them.
 """
 
-# 1.5: what serialised JSON looks like
-
-JSON_EXAMPLE = """\
-{  
-  "name": "Jim",  
-  "age": 18  
-}"""  # noqa: W291 - the spec's blanks
-
 # 2.2: a login
 
 LOGIN_OP = "login"
