@@ -15,7 +15,8 @@ pinned by the spec's own bytes.
 ``journal``               every request seen, and what became of it
 ``pushing``               reports and MOs, posted until the customer answers ``0``
 ``service``               ``/webservice/http/service``: the core behind HTTP, faults carried out
-``simulator``             all of it together, and the listeners
+``doors``                 the listeners, which an outage closes for real
+``simulator``             all of it together
 ``control``               ``/_sim/…``: steering and inspecting it over HTTP
 ``running``               the same from Python: a server in a thread, for tests
 ========================  =====================================================================
