@@ -20,8 +20,8 @@ from kuaixintong.core.daily import Reserve
 from kuaixintong.core.gate import Account, Dear
 from kuaixintong.core.pace import Learnt, Take
 from kuaixintong.core.rails import Charge
-from kuaixintong.stores.aws import our_errors
-from kuaixintong.stores.dynamo import Item, from_item
+from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.query import all_of
 from kuaixintong.stores.table import Moved, Table, Update
 
 if TYPE_CHECKING:
@@ -313,5 +313,4 @@ def _moment(row: Mapping[str, Any], name: str) -> datetime | None:
 
 def everything(client: "DynamoDBClient", table: str) -> Iterator[Item]:
     """Yield all rows of the table, which holds an account or two. Raises :class:`StoreUnavailable`."""
-    with our_errors():
-        yield from map(from_item, client.scan(TableName=table)["Items"])
+    return all_of(client, table)

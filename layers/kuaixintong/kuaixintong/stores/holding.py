@@ -18,8 +18,8 @@ from kuaixintong.core.limits import ITEM_BYTES
 from kuaixintong.core.unreadable import Kept, Unreadable
 from kuaixintong.stores.aws import our_errors
 from kuaixintong.stores.batch import Patience, Stamp, Writer
-from kuaixintong.stores.dynamo import Item, from_item, to_item
-from kuaixintong.stores.query import rows_of
+from kuaixintong.stores.dynamo import Item, to_item
+from kuaixintong.stores.query import all_of, rows_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -71,20 +71,7 @@ class Holding:
 
         Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
         """
-        pages = iter(
-            self._client.get_paginator("scan").paginate(
-                TableName=self._table,
-                FilterExpression="#chunk = :head",
-                ExpressionAttributeNames={"#chunk": "chunk"},
-                ExpressionAttributeValues={":head": {"N": "0"}},
-            )
-        )
-        while True:
-            with our_errors():
-                page = next(pages, None)
-            if page is None:
-                return
-            yield from map(from_item, page["Items"])
+        return all_of(self._client, self._table, chunk=0)
 
     def discard(self, digest: str) -> None:
         """Remove a record, chunk 0 first: what is left of a record that is cut off here is no record."""

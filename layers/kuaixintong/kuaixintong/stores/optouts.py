@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from kuaixintong.core.change import Change
-from kuaixintong.stores.aws import our_errors
-from kuaixintong.stores.dynamo import Item, from_item
+from kuaixintong.stores.dynamo import Item
+from kuaixintong.stores.query import all_of
 from kuaixintong.stores.table import Moved, Table
 
 if TYPE_CHECKING:
@@ -64,16 +64,4 @@ def everyone(client: "DynamoDBClient", table: str) -> Iterator[Item]:
 
     The whole table is read for it: who has opted out is looked up by mobile, and listed seldom.
     """
-    start: dict[str, Any] = {}
-    while True:
-        with our_errors():
-            page = client.scan(
-                TableName=table,
-                FilterExpression="what = :what",
-                ExpressionAttributeValues={":what": {"S": WHAT}},
-                **start,
-            )
-        yield from map(from_item, page["Items"])
-        if "LastEvaluatedKey" not in page:
-            return
-        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    return all_of(client, table, what=WHAT)

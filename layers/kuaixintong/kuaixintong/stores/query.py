@@ -1,4 +1,4 @@
-"""Reading rows by key: page after page of a query, and many rows whose keys are known at once."""
+"""Reading rows: page after page of a query or of a whole table, and many rows whose keys are known at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         AttributeValueTypeDef,
         KeysAndAttributesTypeDef,
         QueryInputTypeDef,
+        ScanInputTypeDef,
     )
 
 MOST_KEYS = 100
@@ -103,6 +104,25 @@ def pages_of(
         with our_errors():
             page = client.query(**request)
         yield page["Items"]
+        if not (last := page.get("LastEvaluatedKey")):
+            return
+        request["ExclusiveStartKey"] = last
+
+
+def all_of(client: "DynamoDBClient", table: str, **equal: Any) -> Iterator[Item]:
+    """Yield the rows of a table whose attributes are ``equal`` to these, in no order, page by page.
+
+    The whole table is read for it. Raises :class:`~kuaixintong.core.errors.StoreUnavailable`.
+    """
+    request: ScanInputTypeDef = {"TableName": table}
+    if equal:
+        request["FilterExpression"] = " AND ".join(f"#{name} = :{name}" for name in equal)
+        request["ExpressionAttributeNames"] = {f"#{name}": name for name in equal}
+        request["ExpressionAttributeValues"] = to_item({f":{name}": value for name, value in equal.items()})
+    while True:
+        with our_errors():
+            page = client.scan(**request)
+        yield from map(from_item, page["Items"])
         if not (last := page.get("LastEvaluatedKey")):
             return
         request["ExclusiveStartKey"] = last
