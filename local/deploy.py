@@ -176,9 +176,8 @@ class Parameter:
 
 def parameters(template: Path = ROOT / "template.yaml") -> dict[str, Parameter]:
     """Return the template's parameters by name, in its order."""
-    text, _, _ = template.read_text("utf-8").partition(
-        "\nMappings:\n"
-    )  # what follows has CloudFormation's own tags
+    # what follows the parameters has CloudFormation's own tags
+    text, _, _ = template.read_text("utf-8").partition("\nMappings:\n")
     sections = yaml.safe_load(text)["Parameters"]
     return {name: Parameter.read(name, each) for name, each in sections.items()}
 
