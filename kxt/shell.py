@@ -41,7 +41,7 @@ StackName = Annotated[
         "--stack",
         metavar="NAME",
         envvar="KXT_STACK",
-        help=both("The stack; left out, the local one that is up.", "栈名；省略则用本机的栈。"),
+        help=both("The stack; left out, the local one that is up.", "堆栈名；省略则用本机的。"),
     ),
 ]
 Region = Annotated[str | None, typer.Option(metavar="REGION", help=both("AWS region.", "AWS 区域。"))]
@@ -71,16 +71,16 @@ class Shell:
         """The stack that is meant."""
         if self.stack_name:
             if self.stack_name == os.environ.get("KXT_STACK"):
-                self.say(both(f"The stack {self.stack_name} (KXT_STACK)", f"栈 {self.stack_name}（KXT_STACK）"))
+                self.say(both(f"The stack {self.stack_name} (KXT_STACK)", f"堆栈 {self.stack_name}（KXT_STACK）"))
             return Stack.of(self.stack_name, region=self.region, profile=self.profile)
         if stack := Stack.local():
             where = stack.nearby and stack.nearby.folder.parent.parent
-            self.say(both(f"The local stack {stack.name} ({where})", f"本机的栈 {stack.name}（{where}）"))
+            self.say(both(f"The local stack {stack.name} ({where})", f"本机的堆栈 {stack.name}（{where}）"))
             return stack
         raise Misused(
             both(
                 "Which stack? No local one is up (`make up` starts one): name it with --stack, or set KXT_STACK.",
-                "用哪个栈？本机没有正在运行的栈（`make up` 可启动一个）：请用 --stack 指明，或设置 KXT_STACK。",
+                "用哪个堆栈？本机没有正在运行的（`make up` 可启动一个）：请用 --stack 指明，或设置 KXT_STACK。",
             )
         )
 

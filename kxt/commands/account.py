@@ -13,7 +13,7 @@ from kxt.words import both
     "account",
     helped(
         "Show the account on the platform, and what waits.\n\nBalance, pause, pace, and the queues.",
-        "显示平台账户和排队情况。\n\n余额、暂停、速率，以及各队列。",
+        "显示平台账号和排队情况。\n\n余额、暂停、速率，以及各队列。",
         "kxt account",
         "kxt account --json | jq .account.sm_balance",
     ),
@@ -39,7 +39,7 @@ def account(shell: Shell) -> None:
         ]
         if state.dear and now < state.dear.until:
             rows.append((both("balance is below", "余额低于"), state.dear.cost))
-        shell.table((both("account", "账户"), state.cid), rows)
+        shell.table((both("account", "账号"), state.cid), rows)
         shell.line()
     else:
         shell.say(both("The platform has not been asked yet.", "尚未访问过平台。"))

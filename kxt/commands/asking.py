@@ -34,7 +34,7 @@ Size = Annotated[int, typer.Option("--size", min=1, max=1000, help=both("Lines a
     helped(
         "Show what became of a send.\n\n"
         "Its parts come first, then every mobile with its delivery status. --history tells all that happened.",
-        "显示一条发送的结果。\n\n先是各部分的状态，再是每个手机号的送达状态。\n--history 列出全部经过。",
+        "显示一条发送的结果。\n\n先是各分段的状态，再是每个手机号的送达状态。\n--history 列出全部经过。",
         "kxt show order-4711",
         "kxt show order-4711 --history",
         "kxt show order-4711 --json | jq .parts",
@@ -55,7 +55,7 @@ def show(
             both(
                 f"No send is known as {send_id} in the stack {shell.stack.name}. One that was enqueued just now "
                 "is known as soon as its lane has come to it: kxt account shows what waits.",
-                f"栈 {shell.stack.name} 中没有编号为 {send_id} 的发送。刚提交的要等通道处理到它："
+                f"堆栈 {shell.stack.name} 中没有编号为 {send_id} 的发送。刚提交的要等通道处理到它："
                 "kxt account 可查看排队情况。",
             )
         )
@@ -177,7 +177,7 @@ def campaign(
         raise Told(
             both(
                 f"No campaign is known as {name} in the stack {shell.stack.name}.",
-                f"栈 {shell.stack.name} 中没有名为 {name} 的活动。",
+                f"堆栈 {shell.stack.name} 中没有名为 {name} 的活动。",
             )
         )
     if export:
@@ -232,7 +232,7 @@ def _watched(shell: Shell, name: str) -> CampaignCounts:
 def _people(shell: Shell, name: str) -> None:
     counts: Counter[str] = Counter()
     with shell.err.status(both("Asking for reports", "正在查询状态报告")) as shown:
-        tell = lambda done: shown.update(both(f"{done} parts", f"{done} 个部分"))  # noqa: E731
+        tell = lambda done: shown.update(both(f"{done} parts", f"{done} 个分段"))  # noqa: E731
         for each in shell.stack.lookup.statuses_of_campaign(name, progress=tell):
             counts[each.delivery] += 1
     shell.table(("status", "mobiles"), counts.most_common())
@@ -241,7 +241,7 @@ def _people(shell: Shell, name: str) -> None:
 
 def _export(shell: Shell, name: str, path: Path) -> int:
     with shell.err.status(both("Writing", "正在写入")) as shown:
-        tell = lambda done: shown.update(both(f"{done} parts", f"{done} 个部分"))  # noqa: E731
+        tell = lambda done: shown.update(both(f"{done} parts", f"{done} 个分段"))  # noqa: E731
         try:
             rows = write_statuses(path, shell.stack.lookup.statuses_of_campaign(name, progress=tell))
         except OSError as error:

@@ -17,7 +17,7 @@ _STYLES = {Verdict.GOOD: "green", Verdict.WRONG: "red", Verdict.UNKNOWN: "yellow
         "Find out what is wrong with a deployment.\n\n"
         "The platform is asked from the stack itself; each check says what is wrong and the next step. Status 1 "
         "if anything is.",
-        "检查部署有什么问题。\n\n由栈自己访问平台；每项检查说明问题和下一步。\n有任何问题时退出状态为 1。",
+        "检查部署有什么问题。\n\n由堆栈自己访问平台；每项检查说明问题和下一步。\n有任何问题时退出状态为 1。",
         "kxt doctor",
         "kxt doctor --json | jq '.[] | select(.verdict != \"good\")'",
     ),

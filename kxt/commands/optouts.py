@@ -88,7 +88,7 @@ def import_(shell: Shell, file: File) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise Told(both(f"{file} cannot be read: {error}.", f"无法读取 {file}：{error}。")) from None
     for wrong in told.wrong:
-        shell.say(f"line {wrong.line}: {wrong.why}", "red")
+        shell.say(both(f"line {wrong.line}: {wrong.why}", f"第 {wrong.line} 行：{wrong.why}"), "red")
     shell.table(
         (both("noted", "记下"), both("known", "已有"), both("left out", "略过")),
         [(told.noted, told.known, told.faults)],

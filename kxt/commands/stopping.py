@@ -19,7 +19,7 @@ from kxt.words import both
         "End a send, or a whole campaign, as far as it is still ours.\n\n"
         "What is with the platform already cannot be recalled; each part says how it stands. A send that nobody "
         "has seen yet is cancelled when it comes.",
-        "取消一条发送或整个活动中尚未提交平台的部分。\n\n已交给平台的无法撤回；各部分会说明状态。\n尚未处理到的发送，到时也会取消。",
+        "取消一条发送或整个活动中尚未提交平台的部分。\n\n已交给平台的无法撤回；各分段会说明状态。\n尚未处理到的发送，到时也会取消。",
         "kxt cancel order-4711",
         "kxt cancel --campaign spring-2026",
     ),
@@ -107,7 +107,7 @@ def _shown(stopped: StoppedCampaign) -> str:
         "Settle an unconfirmed part by what the platform's staff say.\n\n"
         "Ask them about the timestamp that kxt attention shows. Accepted: its token. Not accepted: who said so; "
         "nothing is sent again by itself.",
-        "按平台人员的答复处理未确认的部分。\n\n"
+        "按平台人员的答复处理未确认的分段。\n\n"
         "向他们询问 kxt attention 列出的时间戳。\n"
         "已受理：填写其 token；未受理：填写是谁说的。\n系统不会自动重发。",
         "kxt confirm order-4711 1 --token 377",
@@ -117,7 +117,7 @@ def _shown(stopped: StoppedCampaign) -> str:
 def confirm(
     shell: Shell,
     send_id: Annotated[str, typer.Argument(metavar="ID", help=both("The send.", "发送的编号。"))],
-    part: Annotated[str, typer.Argument(metavar="PART", help=both("The part: 1, 2, 1.1 …", "部分：1、2、1.1 …"))],
+    part: Annotated[str, typer.Argument(metavar="PART", help=both("The part: 1, 2, 1.1 …", "分段：1、2、1.1 …"))],
     token: Annotated[
         str | None,
         typer.Option("--token", metavar="T", help=both("It was accepted, as this.", "已受理，token 为此。")),
@@ -138,13 +138,13 @@ def confirm(
         shell.say(
             both(
                 f"{send_id}, part {part}: ACCEPTED, token {token}",
-                f"{send_id} 第 {part} 部分：ACCEPTED，token {token}",
+                f"{send_id} 第 {part} 分段：ACCEPTED，token {token}",
             ),
             "green",
         )
     else:
         confirmer.not_accepted(send_id, part, by=by or "")
-        shell.say(both(f"{send_id}, part {part}: REJECTED", f"{send_id} 第 {part} 部分：REJECTED"), "green")
+        shell.say(both(f"{send_id}, part {part}: REJECTED", f"{send_id} 第 {part} 分段：REJECTED"), "green")
         shell.say(
             both(
                 f"To send it after all: kxt send MOBILE… --text … --id {send_id}-again",

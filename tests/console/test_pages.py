@@ -298,7 +298,7 @@ def test_a_campaign_shows_its_bars_and_is_exported(page: "Page", console: Runnin
     with page.expect_download() as download:
         page.get_by_role("button", name=t("campaigns.export")).click()
     text = download.value.path().read_text("utf-8-sig")
-    assert {line.split(",")[2] for line in text.splitlines()[1:]} == {FIRST, SECOND}
+    assert {line.split(",")[0] for line in text.splitlines()[1:]} == {FIRST, SECOND}
     page.goto(at(console, t, "/campaigns"))
     page.get_by_role("link", name=campaign).click()
     page.wait_for_url(f"**/campaigns/{campaign}")

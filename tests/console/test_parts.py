@@ -14,7 +14,6 @@ import requests
 pytest.importorskip("nicegui", reason="the console is not installed: make .venv/marks/console")
 
 from kuaixintong.core.answers import Balance
-from kuaixintong.core.delivery import Delivery, MobileStatus
 from kuaixintong.core.errors import StoreUnavailable
 from kxt.console.composing import Naming, composed, mobiles_of
 from kxt.console.desk import Desk, ReadOnly
@@ -23,7 +22,6 @@ from kxt.console.jobs import Jobs, Standing
 from kxt.console.language import Words
 from kxt.console.live import CALLS, sentence
 from kxt.console.pages import attention, mobile, overview, sends
-from kxt.console.pages.campaigns import exported
 from kxt.console.pages.handsets import set_mode
 from kxt.console.pages.platform import SWITCHES, looked_at, same, switched
 from kxt.console.simulation import Simulation, SimulatorSilent
@@ -236,11 +234,6 @@ def test_an_unexpected_error_is_told_by_its_kind_and_never_by_what_it_says(
     assert told == "Something unexpected happened (ValueError)."
     assert FIRST not in caplog.text
     assert "test_parts.py" in caplog.text
-
-
-def test_no_cell_of_an_export_is_a_formula() -> None:
-    rows = [MobileStatus("=1+1", "1", FIRST, Delivery.UNSENT, "REJECTED", "@reason")]
-    assert exported(rows).splitlines()[1] == f"'=1+1,1,{FIRST},REJECTED,unsent,'@reason"
 
 
 def test_how_long_a_balance_is_enough_follows_from_what_went_and_not_from_what_was_topped_up() -> None:

@@ -54,9 +54,9 @@ def test_the_digest_is_the_files_the_texts_and_the_options(path: Path) -> None:
 
 
 def test_a_list_of_faults_is_a_file_that_a_spreadsheet_opens(tmp_path: Path) -> None:
-    write_faults(tmp_path / "faults.csv", [Fault(0, "The file is empty."), Fault(3, "name, is empty.")])
+    write_faults(tmp_path / "faults.csv", [Fault(0, "The file is empty."), Fault(3, "=1+1, is no column.")])
     assert (tmp_path / "faults.csv").read_text("utf-8-sig").splitlines() == [
         "line,what is wrong",
         ",The file is empty.",
-        '3,"name, is empty."',
+        '3,"\'=1+1, is no column."',
     ]

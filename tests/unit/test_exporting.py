@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kuaixintong.core.delivery import Delivery, MobileStatus
-from kuaixintong.exporting import COLUMNS, write_statuses
+from kuaixintong.exporting import COLUMNS, statuses_as_csv, write_statuses
 
 PEOPLE = [
     MobileStatus("spring:2", "1", "13700000001", Delivery.DELIVERED, "ACCEPTED", None, "0", "2026-11-25T12:00:00"),
@@ -26,6 +26,12 @@ def test_a_row_a_person_that_a_spreadsheet_opens(tmp_path: Path) -> None:
         ["13700000001", "delivered", "ACCEPTED", "0", "2026-11-25T12:00:00", "", "spring:2"],
         ["13700000002", "unsent", "ACCEPTED", "", "", "opted out", "spring:2"],
     ]
+
+
+def test_as_text_it_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "spring.csv"
+    write_statuses(path, PEOPLE)
+    assert statuses_as_csv(PEOPLE).encode() == path.read_bytes()
 
 
 def test_no_cell_is_a_formula(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Campaigns: those of a day, and one of them with its bar moving."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -13,7 +11,7 @@ from nicegui import ui
 from kuaixintong.core.answers import CampaignCounts, CampaignLine
 from kuaixintong.core.delivery import MobileStatus
 from kuaixintong.core.ledger import OPEN
-from kuaixintong.exporting import cell
+from kuaixintong.exporting import statuses_as_csv
 from kxt.console.desk import Desk
 from kxt.console.elements import badge, empty, tag, when
 from kxt.console.frame import campaign_address
@@ -68,17 +66,6 @@ def draw(desk: Desk, t: Words) -> None:
 def deliveries(statuses: Iterable[MobileStatus]) -> dict[str, int]:
     """Count a stream of mobiles by what became of them."""
     return dict(Counter(str(each.delivery) for each in statuses))
-
-
-def exported(statuses: Iterable[MobileStatus]) -> str:
-    """Return a CSV of a campaign's mobiles. A cell that a spreadsheet would take for a formula is none."""
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["send_id", "part", "mobile", "state", "delivery", "reason"])
-    for each in statuses:
-        told = (each.send_id, each.part, each.mobile, each.state, each.delivery, each.reason)
-        rows.writerow(map(cell, told))
-    return "\ufeff" + text.getvalue()
 
 
 class _Progress:
@@ -240,9 +227,10 @@ class _CampaignView:
         self.sends.update((line.send_id, line) for line in page.items)
 
     async def _export(self) -> None:
-        desk, campaign = self._desk, self._campaign
+        campaign = self._campaign
+        statuses = partial(self._desk.reading.lookup.statuses_of_campaign, campaign)
         ui.notify(self._t("campaigns.exporting"))
-        text = await act(self._desk, self._t, lambda: exported(desk.reading.lookup.statuses_of_campaign(campaign)))
+        text = await act(self._desk, self._t, lambda: statuses_as_csv(statuses()))
         if text is not None:
             ui.download.content(text, f"{campaign}.csv", "text/csv")
 

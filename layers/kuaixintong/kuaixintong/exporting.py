@@ -1,9 +1,11 @@
 """A campaign's people and what became of them, as a file that spreadsheets open as it is."""
 
 import csv
+import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 from kuaixintong.core.delivery import MobileStatus
 
@@ -21,13 +23,24 @@ def cell(value: object) -> str:
 def write_statuses(path: Path, statuses: Iterable[MobileStatus]) -> int:
     """Write a row a person, as CSV; return how many. Until it is whole, what stood under ``path`` stays."""
     draft = path.with_name(f"{path.name}.part")
-    rows = 0
     with draft.open("w", encoding="utf-8-sig", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(COLUMNS)
-        for each in statuses:
-            told = (each.mobile, each.delivery, each.state, each.code, each.at, each.reason, each.send_id)
-            lines.writerow(map(cell, told))
-            rows += 1
+        rows = _write(file, statuses)
     draft.replace(path)
+    return rows
+
+
+def statuses_as_csv(statuses: Iterable[MobileStatus]) -> str:
+    """Return the same file's text."""
+    file = io.StringIO()
+    _write(file, statuses)
+    return f"\ufeff{file.getvalue()}"
+
+
+def _write(file: TextIO, statuses: Iterable[MobileStatus]) -> int:
+    lines, rows = csv.writer(file), 0
+    lines.writerow(COLUMNS)
+    for each in statuses:
+        told = (each.mobile, each.delivery, each.state, each.code, each.at, each.reason, each.send_id)
+        lines.writerow(map(cell, told))
+        rows += 1
     return rows

@@ -175,7 +175,9 @@ def write_faults(path: Path, faults: list[Fault]) -> None:
     """Write a list of faults as a CSV file that spreadsheets open as it is."""
     import csv  # noqa: PLC0415  # nothing else here needs it
 
+    from kuaixintong.exporting import cell  # noqa: PLC0415
+
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("line", "what is wrong"))
-        rows.writerows((fault.line or "", fault.words) for fault in faults)
+        rows.writerows((fault.line or "", cell(fault.words)) for fault in faults)

@@ -32,7 +32,7 @@ from kuaixintong.core.ledger import (
 from kuaixintong.core.messages import SendSm
 from kuaixintong.core.rails import Charge, Known, LeftOut, Terms, kinds, words_for
 from kuaixintong.core.schedule import SOON
-from kuaixintong.core.sends import Part
+from kuaixintong.core.sends import Part, first_level
 from kuaixintong.errand import Again, Errand, IdTaken
 from kuaixintong.guards import Look
 from kuaixintong.recipients import Recipients
@@ -162,10 +162,10 @@ class PartRequest:
                 return self._finished(seen.state)
             if ledger.must_repeat(seen):
                 return Look(seen.terms, Known(), errand.now(), lasts=False, repeats=True)
-        first_level = part.name.partition(".")[0]
-        look = self._desk.guards.look(send, part, errand.refused.get(first_level))
+        of = first_level(part.name)
+        look = self._desk.guards.look(send, part, errand.refused.get(of))
         if not part.is_half:
-            errand.refused[first_level] = dict(look.known.refused)
+            errand.refused[of] = dict(look.known.refused)
         left_out = look.terms.left_out
         return look if left_out.remaining(part.mobiles) else self._end_without_anybody(left_out)
 
@@ -206,7 +206,7 @@ class PartRequest:
         self._desk.admission.give_back(claimed.submit.charged)
         if outcome.answer and outcome.answer.state_code == INVALID_NUMBERS:
             noted = guards.note_refused(self._part, left_out)
-            self._errand.refused.setdefault(self._part.name.partition(".")[0], {}).update(noted)
+            self._errand.refused.setdefault(first_level(self._part.name), {}).update(noted)
 
     def _lapsed(self) -> State | Again | None:
         """End a part whose validity has passed."""
