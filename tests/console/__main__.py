@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from itertools import count
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
@@ -21,6 +22,7 @@ os.environ.update(
 
 from botocore.exceptions import EndpointConnectionError
 
+import kuaixintong.cancel
 from kxt.console.desk import Desk  # boto3 looks at the environment as it is imported
 from kxt.console.serving import serve
 from kxt.console.simulation import Simulation
@@ -33,6 +35,7 @@ def main() -> int:
     parser.add_argument("--read-only", action="store_true")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
+    kuaixintong.cancel._SETTLES = 1.0  # no worker here claims on what it has looked up so long ago
     with local_world() as world:
 
         def tell(link: str) -> None:
@@ -47,6 +50,13 @@ def main() -> int:
             if silent.is_set():
                 raise EndpointConnectionError(endpoint_url="DynamoDB")
 
+        def give_up(_number: int, _frame: object) -> None:
+            body = {"id": f"given-up-{next(given_up)}", "mobiles": ["13900000009"], "content": "late"}
+            queue = world.stack.output("DeadLetterQueueUrl")
+            world.stack.person.sqs().send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+
+        given_up = count(1)
+        signal.signal(signal.SIGUSR2, give_up)  # a send lies in the dead-letter queue
         silent = threading.Event()
         signal.signal(signal.SIGUSR1, silence)  # DynamoDB does not answer the console, until told so again
         world.stack.dynamodb.meta.events.register("before-call", refuse)

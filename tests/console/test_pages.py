@@ -1,6 +1,7 @@
 """Each page's main path in a real browser, in both languages, on a stack that works."""
 
 import re
+import signal
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -168,16 +169,54 @@ def test_what_could_not_be_read_is_shown_and_read_again(page: "Page", console: R
     expect(page.get_by_text(t("attention.released", rows=0, left=1))).to_be_visible()
 
 
-def test_a_send_that_is_held_is_cancelled(page: "Page", console: RunningConsole, t: Words) -> None:
+def test_what_was_given_up_goes_back(page: "Page", console: RunningConsole, t: Words) -> None:
+    console.process.send_signal(signal.SIGUSR2)
+    page.goto(at(console, t, "/attention"))
+    page.get_by_role("button", name=t("attention.redrive")).click()
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog).to_contain_text(t("attention.dead-holds", n="1"))
+    expect(dialog).to_contain_text(t("attention.redrive-what"))
+    dialog.get_by_role("button", name=t("attention.redrive"), exact=True).click()
+    expect(page.get_by_text(t("attention.redriven", n=1, left=0))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(t("attention.dead-empty"))).to_be_visible(timeout=20_000)
+    page.goto(at(console, t, f"/sends/given-up-{1 if t.language == 'en' else 2}"))
+    expect(page.locator(".content")).to_contain_text(t("state.ACCEPTED"))
+
+
+def held(page: "Page", console: RunningConsole, t: Words, **more: str) -> str:
+    """Compose a send that waits for years, as a person does; return its id."""
     page.goto(at(console, t, "/send"))
     page.get_by_label(t("send.mobiles")).fill(FIRST)
     page.get_by_label(t("send.content")).fill("to be cancelled")
     page.get_by_text(t("send.more")).click()
-    page.get_by_label(t("send.atTime")).fill("2030-01-01 08:00:00")
+    for name, value in (more | {"atTime": "2030-01-01 08:00:00"}).items():
+        page.get_by_label(t(f"send.{name}")).fill(value)
     page.get_by_role("switch", name=t("send.hold")).click()
     page.wait_for_timeout(600)
     page.get_by_role("button", name=t("send.button"), exact=True).click()
     page.wait_for_url("**/sends/**")
+    return page.url.rpartition("/")[2]
+
+
+def test_a_campaign_is_cancelled_and_says_what_that_means_first(
+    page: "Page", console: RunningConsole, t: Words
+) -> None:
+    campaign = f"winter-{t.language}"
+    send_id = held(page, console, t, campaign=campaign)
+    expect(page.locator(".content")).to_contain_text(t("state.WAITING"))
+    page.goto(at(console, t, f"/campaigns/{campaign}"))
+    expect(page.locator(".content")).to_contain_text(t("state.WAITING"))
+    page.get_by_role("button", name=t("campaigns.cancel")).click()
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog).to_contain_text(t("campaigns.cancel-what", campaign=campaign, n=1))
+    dialog.get_by_role("button", name=t("campaigns.cancel-yes"), exact=True).click()
+    expect(page.get_by_text(t("campaigns.cancelled", n=1, out=0))).to_be_visible(timeout=30_000)
+    page.goto(at(console, t, f"/sends/{send_id}"))
+    expect(page.locator(".content")).to_contain_text(t("state.CANCELLED"))
+
+
+def test_a_send_that_is_held_is_cancelled(page: "Page", console: RunningConsole, t: Words) -> None:
+    held(page, console, t)
     page.get_by_role("button", name=t("sends.cancel")).click()
     dialog = page.get_by_role("alertdialog")
     expect(dialog).to_contain_text(t("sends.cancel-limits"))
