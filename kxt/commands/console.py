@@ -33,8 +33,8 @@ def console(
     if find_spec("nicegui") is None:
         raise Told(
             both(
-                "The page needs the extra console: pip install 'kuaixintong[console]'.",
-                "网页需要 console 附加包：pip install 'kuaixintong[console]'。",
+                "The page needs the extra console: in a checkout of the project, pip install '.[cli,console]'.",
+                "网页需要 console 附加包：在项目的检出目录里执行 pip install '.[cli,console]'。",
             )
         )
     from kxt.console import run  # noqa: PLC0415
