@@ -52,13 +52,18 @@ def moment(value: datetime | str | None, now: datetime | None = None) -> str:
 def _ago(seconds: int) -> str:
     size, unit = next(
         (size, unit)
-        for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+        for size, unit in (
+            (86_400, both("d", "天")),
+            (3_600, both("h", "小时")),
+            (60, both("min", "分钟")),
+            (1, both("s", "秒")),
+        )
         if abs(seconds) >= size or size == 1
     )
     count = abs(seconds) // size
     if seconds < 0:
-        return both(f"in {count} {unit}", f"{count} {unit} 后")
-    return both(f"{count} {unit} ago", f"{count} {unit} 前")
+        return both(f"in {count} {unit}", f"{count} {unit}后")
+    return both(f"{count} {unit} ago", f"{count} {unit}前")
 
 
 def listed(items: Iterable[str], most: int = 5) -> str:
