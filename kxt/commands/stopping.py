@@ -62,8 +62,9 @@ def cancel(
     if any(state is not State.CANCELLED for state in told.parts.values()):
         raise Told(
             both(
-                f"Not all of it could be ended. How it stands: kxt show {send_id}",
-                f"没有全部取消。现状：kxt show {send_id}",
+                f"Not all of it could be ended: what the platform has accepted cannot be recalled. "
+                f"How it stands: kxt show {send_id}",
+                f"没有全部取消：平台已受理的无法撤回。现状：kxt show {send_id}",
             )
         )
 
