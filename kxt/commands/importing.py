@@ -33,11 +33,11 @@ _MOST_FAULTS = 30
     "import",
     helped(
         "Enqueue a file of people, a row a person.\n\n"
-        "CSV or XLSX; the first line names the columns. {name} in the text is that column's cell; {{ and }} are "
+        "CSV or a workbook; the first line names the columns. {name} in the text is that column's cell; {{ and }} are "
         "braces. All rows are checked before anything is enqueued. It can be cut off anywhere and run again: "
         "the same line goes on where it was, and nobody gets a text twice.",
         "按文件提交发送，每行一个人。\n\n"
-        "支持 CSV 和 XLSX；第一行是列名。内容中的 {name} 换成该列的单元格；\n"
+        "支持 CSV 和工作簿；第一行是列名。内容中的 {name} 换成该列的单元格；\n"
         "大括号本身写作 {{ 和 }}。先检查所有行，然后才提交。\n"
         "可随时中断，用同一命令继续，不会重复发送。",
         "kxt import people.xlsx --text '{姓名}，您好' --campaign spring --dry-run",
@@ -46,7 +46,7 @@ _MOST_FAULTS = 30
 )
 def import_(
     shell: Shell,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=both("CSV or XLSX.", "CSV 或 XLSX。"))],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=both("CSV, XLSX, XLS or ODS.", "CSV、XLSX、XLS 或 ODS。"))],
     text: Annotated[
         str,
         typer.Option("--text", "-t", metavar="TEXT", help=both("May name {columns}.", "可含 {列名}。")),

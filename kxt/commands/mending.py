@@ -26,9 +26,12 @@ def attention(shell: Shell) -> None:
     """List what needs a person."""
     rows = [*shell.stack.lookup.attention()]
     shell.table(
-        ("id", "part", "why", "since", "timestamp"),
+        ("id", "part", "why", "since", "timestamp", "words"),
         [
-            (row["send_id"], row["part"], row["attention"], moment(row.get("updated_at")), row.get("timestamp"))
+            (
+                *(row["send_id"], row["part"], row["attention"].split(".")[0], moment(row.get("updated_at"))),
+                *(row.get("timestamp"), row.get("words")),
+            )
             for row in rows
         ],
         empty=both("Nothing needs a person.", "没有需要处理的事项。"),

@@ -10,7 +10,7 @@ import typer
 from kuaixintong.core.ledger import State
 from kuaixintong.producer import Enqueued, Preview, preview
 from kuaixintong.status import DeliveryStatus
-from kuaixintong.waiting import are_final, until_final
+from kuaixintong.waiting import another_has_the_id, are_final, until_final
 from kxt.app import app
 from kxt.asked import Label, Terms
 from kxt.pictures import show_send, state_of
@@ -88,6 +88,14 @@ def _wait(shell: Shell, enqueued: Enqueued, parts: int, timeout: float | None) -
     for status in statuses:
         show_send(shell, status)
     shell.give(statuses)
+    if another_has_the_id(enqueued, statuses):
+        raise Told(
+            both(
+                f"That is an earlier send under the id {enqueued.send_id}, with another payload. "
+                "This one is refused: give it an id of its own.",
+                f"以上是此前以编号 {enqueued.send_id} 提交的另一内容。本次会被拒绝：请换一个编号。",
+            )
+        )
     if not are_final(statuses, parts):
         raise Told(
             both(

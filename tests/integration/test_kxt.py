@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from typer.testing import CliRunner
 
+from kuaixintong.core import sends
 from kuaixintong.core.beijing import BEIJING
 from kuaixintong.stack import Stack
 from kuaixintong.stores import aws as edge
@@ -95,6 +96,17 @@ def test_waiting_ends_when_every_part_is_accepted(deployed: Deployed) -> None:
     assert told.status == 0
     assert ["1", "ACCEPTED", "376", "1", "", ""] in told.rows
     assert [MOBILE, "pending", ""] in told.rows
+
+
+def test_waiting_says_so_where_an_earlier_send_has_the_id(deployed: Deployed) -> None:
+    deployed.part("order-1", fingerprint="0" * 32)
+    told = kxt("send", MOBILE, "--text", "x", "--id", "order-1", "--wait")
+    assert (told.status, "another payload" in told.said) == (1, True)
+    same = sends.parse(json.dumps({"id": "order-1", "mobiles": [MOBILE], "content": "x"}), "").fingerprint
+    deployed.part("order-1", fingerprint=same)
+    assert kxt("send", MOBILE, "--text", "x", "--id", "order-1", "--wait").status == 0
+    deployed.part("order-1", fingerprint="1" * 32, refused=["1" * 32])  # a body that was refused leaves its id
+    assert kxt("send", MOBILE, "--text", "x", "--id", "order-1", "--wait").status == 0
 
 
 @pytest.mark.parametrize("state", ["REJECTED", "UNCONFIRMED", "EXPIRED"])

@@ -1,8 +1,12 @@
 """Opt-outs that handsets send: durable before the push is acknowledged, and free for all that are none."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from botocore.exceptions import ClientError
 
+from kuaixintong.core.beijing import BEIJING
+from kuaixintong.wiring.optouts import optouts_of
 from tests.receiving import Receiver, metrics, mo, push, report
 
 MOBILE = "13500000000"
@@ -21,7 +25,7 @@ def test_a_word_that_opts_out_is_noted_before_the_push_is_acknowledged(receiver:
             "mobile": MOBILE,
             "what": "opt-out",
             "state": "out",
-            "changed_at": "2015-01-01T12:00:00.000+08:00",
+            "changed_at": "2015-01-01T12:00:00.999+08:00",  # at the end of its second
             "by": "mo",
         }
     ]
@@ -43,6 +47,16 @@ def test_the_latest_counts_in_whatever_order_pushes_come(receiver: Receiver) -> 
             receiver.take(push("mo", [each]))
         assert [row["state"] for row in receiver.mobiles()] == ["in"]
         receiver.empty()
+
+
+def test_who_opts_out_in_the_second_in_which_a_person_put_the_mobile_back_is_out(receiver: Receiver) -> None:
+    by_a_person = datetime(2015, 1, 1, 12, 0, 0, 700_000, tzinfo=BEIJING)
+    listed = optouts_of(receiver.dynamodb, receiver.names["MobilesTable"])
+    listed.remove(MOBILE, at=by_a_person)
+    receiver.take(push("mo", [mo(content="T")]))
+    assert [row["state"] for row in receiver.mobiles()] == ["out"]
+    assert not listed.remove(MOBILE, at=by_a_person)
+    assert listed.remove(MOBILE, at=by_a_person + timedelta(seconds=1))
 
 
 def test_what_cannot_be_noted_is_not_acknowledged(receiver: Receiver) -> None:

@@ -26,6 +26,9 @@ _ACCOUNT_EVERY = 6.0
 _ATTENTION_EVERY = 10.0
 _BALANCES_EVERY = 60.0
 
+_SECONDS = len("2026-11-25T12:00:00")
+"""As much of a time as a chart takes for the browser's own zone: so Beijing's is shown, wherever that is."""
+
 _LISTING_CALLS = 9  # eight shards and the rows
 _ATTENTION_CALLS = 13  # reasons, and the shards of refused bodies
 
@@ -160,7 +163,7 @@ def _draw_balances(desk: Desk, t: Words) -> None:
         return list(desk.reading.lookup.balances(account.cid)) if account else []
 
     def show(found: list[Balance]) -> None:
-        points = [(each.at, each.sm_balance) for each in found if each.sm_balance is not None]
+        points = [(each.at[:_SECONDS], each.sm_balance) for each in found if each.sm_balance is not None]
         chart.set_visibility(len(points) > 1)
         chart.options["series"][0]["data"] = [[at, balance] for at, balance in points]
         chart.update()

@@ -203,7 +203,7 @@ def _pushes(stack: "Stack", now: datetime) -> Finding:
         return Finding(
             "pushes", Verdict.UNKNOWN, "No push has ever come, and nothing is accepted to be reported yet.", tell
         )
-    return Finding("pushes", Verdict.UNKNOWN, "Nothing was accepted lately that reports could be missing of.")
+    return Finding("pushes", Verdict.UNKNOWN, "Pushes have come; no send is old enough to miss its reports.")
 
 
 def _accepted(stack: "Stack", now: datetime) -> Iterator[str]:

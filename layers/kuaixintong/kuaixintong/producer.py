@@ -273,7 +273,7 @@ class _Progress:
             certain = all(loss.certain for loss in losses)
             return NotEnqueued(draft.index, draft.send_id, losses[0].why, certain, went_in, draft.fields)
         first = draft.messages[0]
-        return Enqueued(draft.index, draft.send_id, went_in, first.lane, first.campaign)
+        return Enqueued(draft.index, draft.send_id, went_in, first.lane, first.campaign, draft.fingerprint)
 
 
 def _drafted(index: int, fields: Mapping[str, Any]) -> Draft:

@@ -113,7 +113,14 @@ def judge(part: Item, reports: Iterable[Item], waiting: Waiting | None = None) -
         mobiles=deliveries(part, Seen(kept), waiting),
         invalid_mobiles=left_out(part),
         reports=kept,
+        fingerprint=_fingerprint(part),
     )
+
+
+def _fingerprint(part: Item) -> str | None:
+    """Return the digest of a part's payload; a body that was refused is none, and leaves its id to another."""
+    found: str | None = part.get("fingerprint")
+    return None if found in part.get("refused", ())[-1:] else found
 
 
 class Lookup:

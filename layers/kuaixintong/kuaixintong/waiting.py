@@ -10,6 +10,7 @@ from kuaixintong.core.sends import first_level
 
 if TYPE_CHECKING:
     from kuaixintong.core.answers import CampaignCounts
+    from kuaixintong.core.enqueueing import Enqueued
     from kuaixintong.status import DeliveryStatus, Lookup
 
 _PAUSES = (0.2, 0.3, *(0.5,) * 10, *(1.0,) * 20)
@@ -25,6 +26,12 @@ def are_final(statuses: "Sequence[DeliveryStatus]", parts: int) -> bool:
     """Whether nothing will be sent any more of sends that have so many first-level parts together."""
     states = {(status.send_id, first_level(part.part)) for status in statuses for part in status.parts}
     return len(states) >= parts and all(part.state in FINAL for status in statuses for part in status.parts)
+
+
+def another_has_the_id(enqueued: "Enqueued", statuses: "Sequence[DeliveryStatus]") -> bool:
+    """Whether an earlier send under the same id was looked up, with another payload: this one is refused."""
+    known = {part.fingerprint for status in statuses for part in status.parts if part.fingerprint}
+    return enqueued.fingerprint is not None and bool(known) and enqueued.fingerprint not in known
 
 
 def until_final(

@@ -28,6 +28,8 @@ class PartStatus:
     mobiles: Mapping[str, Delivery]
     invalid_mobiles: Mapping[str, str]
     reports: tuple[Item, ...]
+    fingerprint: str | None = field(default=None, compare=False, repr=False)
+    """The payload's digest, of whatever send has the id: another payload under the same id is refused."""
 
 
 @dataclass(frozen=True, slots=True)

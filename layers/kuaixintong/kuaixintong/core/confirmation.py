@@ -46,7 +46,7 @@ def accepted(row: Row | None, token: str, *, owner: Row | None) -> Ruling:
     if not _TOKEN.fullmatch(token):
         return Unfit(f"{token[:40]!r} is no token: the platform's are whole numbers.")
     if row is None:
-        return Unfit("There is no such part.")
+        return Unfit("There is no such part: kxt show ID lists those that a send has.")
     if row.get("token") == token and row["state"] == State.ACCEPTED:
         return Said()
     if owner is not None:
@@ -61,7 +61,7 @@ def not_accepted(row: Row | None, by: str) -> Ruling:
     if not 1 <= len(by.strip()) <= LONGEST_NAME:
         return Unfit(f"It has to be told who says so, in 1 to {LONGEST_NAME} characters.")
     if row is None:
-        return Unfit("There is no such part.")
+        return Unfit("There is no such part: kxt show ID lists those that a send has.")
     if row.get("denied"):
         return Said()
     if row["state"] == State.UNCONFIRMED:

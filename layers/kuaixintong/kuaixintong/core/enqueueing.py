@@ -54,6 +54,7 @@ class Draft:
     send_id: str
     fields: Mapping[str, Any] = field(repr=False)
     messages: tuple[Message, ...]
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Enqueued:
     """A send that is in its queue.
 
     ``send_ids`` is what to ask the tables by: the send's own id, or those of the sends that it was shared out
-    among, which have ``campaign`` in common. ``index`` is its place among the sends of the call.
+    among, which have ``campaign`` in common. ``index`` is its place among the sends of the call. ``fingerprint``
+    is the payload's digest, which tells its rows from an earlier send's under the same id; ``None`` if shared out.
     """
 
     index: int
@@ -69,6 +71,7 @@ class Enqueued:
     send_ids: tuple[str, ...]
     lane: Lane
     campaign: str | None
+    fingerprint: str | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,8 @@ def drafted(fields: Mapping[str, Any], *, fresh_id: str, index: int = 0) -> Draf
     whole = _message(index, send, send.send_id, send.campaign, [*send.mobiles, *_unusable(send)])
     fits = whole.length <= LONGEST_BODY
     messages = (whole,) if fits else tuple(_shares(index, send))
-    return Draft(index, send.send_id, given | {"id": send.send_id}, messages)
+    fingerprint = send.fingerprint if fits else None
+    return Draft(index, send.send_id, given | {"id": send.send_id}, messages, fingerprint)
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

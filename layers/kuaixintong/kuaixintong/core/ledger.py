@@ -86,8 +86,9 @@ ADVICE = {
     Attention.GAVE_UP: "The queue's receives ran out before this part was finished; its message lies in the "
     "dead-letter queue. Mend the cause, then redrive that queue, each message into its own lane: the part goes on "
     "where it stood.",
-    Attention.REFUSED: "The body of this message is no send, so nothing was sent; the words name every fault. "
-    "Mend the producer and enqueue the mended body, under the same id if you like: it takes this row over.",
+    Attention.REFUSED: "This message was refused as it is, so nothing was sent; its words name every fault. "
+    "Mend the producer and enqueue the mended body: under the same id, whose row it takes over, unless the words "
+    "say that the id is another send's.",
 }
 
 

@@ -77,15 +77,19 @@ def said(mos: Iterable[MO], words: Words) -> Mapping[str, Said]:
     for mo in mos:
         out = words.meaning(mo.content)
         if out is not None:
-            this = Said(_iso(mo.smg_recv_date), out)
+            this = Said(_iso(mo.smg_recv_date, out=out), out)
             latest[mo.mobile] = max(this, latest.get(mo.mobile, this))
     return latest
 
 
-def _iso(date: str) -> str:
-    """Return the spec's date, whose second may have a fraction, as ISO 8601 with milliseconds, which sorts."""
+def _iso(date: str, *, out: bool) -> str:
+    """Return the spec's date, whose second may have a fraction, as ISO 8601 with milliseconds, which sorts.
+
+    Of a whole second nobody knows the moment. Whoever opts out in it has done so at its end: after a person, whose
+    moments are finer, has put the mobile back in the same second.
+    """
     second, _, fraction = date.partition(".")
-    return f"{second.replace(' ', 'T')}.{fraction[:3]:0<3}+08:00"
+    return f"{second.replace(' ', 'T')}.{fraction[:3]:{9 if out and not fraction else 0}<3}+08:00"
 
 
 def listed(parameter: str) -> Iterable[str]:

@@ -254,9 +254,9 @@ class _Planner:
             return places[0]
         names = ", ".join(filter(None, (self._names[at] for at in places) if places else self._names))
         raise TableWrong(
-            f"More than one column may hold the mobiles: {names}. Say which."
+            f"More than one column may hold the mobiles: {names}. Say which (kxt import --mobile COLUMN)."
             if places
-            else f"No column of mobiles was found among {names}. Say which it is."
+            else f"No column of mobiles was found among {names}. Say which it is (kxt import --mobile COLUMN)."
         )
 
     def _check_merged(self, header: int) -> None:
