@@ -33,8 +33,8 @@ _MOST_FAULTS = 30
     "import",
     helped(
         "Enqueue a file of people, a row a person.\n\n"
-        "CSV or a workbook; the first line names the columns. {name} in the text is that column's cell; {{ and }} are "
-        "braces. All rows are checked before anything is enqueued. It can be cut off anywhere and run again: "
+        "CSV or a workbook; the first line names the columns. {name} in the text is that column's cell; {{ and }} "
+        "are braces. All rows are checked before anything is enqueued. It can be cut off anywhere and run again: "
         "the same line goes on where it was, and nobody gets a text twice.",
         "按文件提交发送，每行一个人。\n\n"
         "支持 CSV 和工作簿；第一行是列名。内容中的 {name} 换成该列的单元格；\n"
@@ -46,7 +46,7 @@ _MOST_FAULTS = 30
 )
 def import_(
     shell: Shell,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=both("CSV, XLSX, XLS or ODS.", "CSV、XLSX、XLS 或 ODS。"))],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=both("CSV or XLSX.", "CSV 或 XLSX。"))],
     text: Annotated[
         str,
         typer.Option("--text", "-t", metavar="TEXT", help=both("May name {columns}.", "可含 {列名}。")),
