@@ -29,6 +29,16 @@ class Fault:
     lies: ClassVar[bool] = False
 
     @property
+    def lost(self) -> bool:
+        """Whether an answer is really lost with it."""
+        return self.loses
+
+    @property
+    def lied(self) -> bool:
+        """Whether the platform says what is not so."""
+        return self.lies
+
+    @property
     def skew(self) -> timedelta:
         """How far the worker's clock is ahead of the others'."""
         return timedelta()
@@ -99,6 +109,14 @@ class Overtaken(Fault):
     """What happens to the other copy."""
     own: Fault = Clean()
     """What becomes of the request of the worker that was overtaken."""
+
+    @property
+    def lost(self) -> bool:
+        return self.own.lost
+
+    @property
+    def lied(self) -> bool:
+        return self.own.lied
 
     def can_happen(self, calls: Sequence[str]) -> bool:
         return self.call <= len(calls)

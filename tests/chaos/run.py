@@ -231,8 +231,8 @@ class Run:
         except Killed:
             done, rest = False, 6 * FUNCTION_LIFE  # the queue's visibility timeout
         if wire.happened:
-            self.losses += fault.loses
-            self.platform_lied = self.platform_lied or fault.lies
+            self.losses += fault.lost
+            self.platform_lied = self.platform_lied or fault.lied
         if self._away:
             self.release(everything=True)  # no request is on its way for days
         return Delivered(done, wire.happened, max(rest, self._away), tuple(wire.made))

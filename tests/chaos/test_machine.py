@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from local.simulator.settings import Memory
-from tests.chaos.faults import FAULTS, Fault, Overtaken
+from tests.chaos.faults import FAULTS, Fault, Kill, LostAnswer, Overtaken
 from tests.chaos.judge import judge, judge_healed
 from tests.chaos.run import MOBILE, Run, Schedule
 from tests.world import World
@@ -63,3 +63,11 @@ TestDeliveries.settings = settings(
     derandomize=os.environ.get("CHAOS") != "full",
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_an_answer_that_is_lost_to_a_worker_that_was_overtaken_is_a_lost_answer() -> None:
+    run = Run.on(World(), Schedule((), Memory.EVERY), mobiles=(MOBILE,))
+    run.deliver(Overtaken(7, other=Kill(1), own=LostAnswer()))
+    run.finish()
+    assert (run.losses, run.world.row("run")["state"]) == (1, "UNCONFIRMED")
+    assert not judge(run)
