@@ -27,12 +27,12 @@ def plan() -> list[tuple[Scene, int | None]]:
     """Scenes, and how often the baton may be taken away in each: ``None`` is without a limit."""
     if not FULL:
         return [(scene, 1) for scene in scenes(FATES[:3], HISTORIES[:1])]
-    later = (scene for scene in scenes(FATES[:6], HISTORIES[1:]) if not scene.late)
+    later = (scene for scene in scenes(FATES[:3], HISTORIES[1:]) if not scene.late)
     freely = (scene for scene in scenes(FATES[:2], HISTORIES[:1]) if scene.ground.proven and not scene.stall)
     return [
         *((scene, 1 if scene.late or scene.slow else 2) for scene in scenes(FATES, HISTORIES[:1])),
         *((scene, 2) for scene in later),
-        *((scene, 1) for scene in trios(FATES[:3])),
+        *((scene, 1) for scene in trios(FATES[:2])),
         *((scene, None) for scene in freely),
     ]
 
