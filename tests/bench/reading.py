@@ -34,7 +34,7 @@ from tests.template import create_tables
 ROOT = Path(__file__).parents[2]
 
 COUNT = 100_000
-SAMPLE = 5_000
+SAMPLE = 10_000
 """Mobiles whose reports are asked for: the first so many of a campaign."""
 
 CAMPAIGN = "autumn"

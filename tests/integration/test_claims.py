@@ -92,7 +92,7 @@ def test_a_claim_writes_the_timestamp_down_before_anything_goes_out(world: World
         "created_at": "2026-11-23T12:00:00.000+08:00",
         "updated_at": "2026-11-23T12:00:00.000+08:00",
         "expires_at": int((NOW + timedelta(days=180)).timestamp()),
-        "day_shard": "2026-11-23#4",
+        "day_shard": "2026-11-23#0",
         "history": [{"time": "2026-11-23T12:00:00.000+08:00", "event": "SUBMITTING", "timestamp": "T1"}],
     }
 

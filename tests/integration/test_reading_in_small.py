@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
+from kuaixintong.core.rows import LISTING_SHARDS
 from kuaixintong.status import Lookup
 from tests.bench import reading as bench
 
@@ -34,7 +35,7 @@ def test_a_campaign_is_counted_with_a_query_a_shard(
     with patch.dict("os.environ", bench.write(COUNT, bench.CAMPAIGN)):
         bench.counts()
     assert capsys.readouterr().out.startswith(f"{COUNT} counted in ")
-    assert calls == {"Query": 8}
+    assert calls == {"Query": LISTING_SHARDS}
 
 
 def test_statuses_are_streamed_with_a_query_a_token_and_little_more(
@@ -46,7 +47,7 @@ def test_statuses_are_streamed_with_a_query_a_token_and_little_more(
     assert "ratio" in capsys.readouterr().out
     rounds, ahead = 3, 130
     assert calls["BatchGetItem"] <= rounds * ((SAMPLE + ahead) // 25 + 1)
-    assert rounds * SAMPLE <= calls["Query"] <= rounds * (SAMPLE + ahead + 8)
+    assert rounds * SAMPLE <= calls["Query"] <= rounds * (SAMPLE + ahead + LISTING_SHARDS)
     assert {*calls} == {"Query", "BatchGetItem"}
 
 
@@ -56,4 +57,4 @@ def test_a_page_of_a_day_takes_a_query_a_shard_and_a_call_for_twenty_five_rows(
     with patch.dict("os.environ", bench.write(COUNT)):
         bench.day()
     assert "the first page in " in capsys.readouterr().out
-    assert calls == {"Query": 2 * 8, "BatchGetItem": 2 * 2}
+    assert calls == {"Query": 2 * LISTING_SHARDS, "BatchGetItem": 2 * 2}

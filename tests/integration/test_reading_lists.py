@@ -8,6 +8,7 @@ import pytest
 from kuaixintong.core.answers import CampaignLine, SendLine
 from kuaixintong.core.errors import PageUnknown, SettingsMissing, StoreUnavailable
 from kuaixintong.core.pages import Page
+from kuaixintong.core.rows import LISTING_SHARDS
 from kuaixintong.settings import TableNames
 from kuaixintong.wiring.reading import reader
 from tests.aws_faults import Faults, refusal
@@ -33,7 +34,7 @@ def all_of[T](ask: Callable[..., Page[T]], size: int) -> list[T]:
 
 def test_a_days_sends_come_newest_first_from_all_shards(reading: Tables) -> None:
     for number in range(12):
-        reading.send(f"order-{number}", number * 5 % 12, shard=number % 8)
+        reading.send(f"order-{number}", number * 5 % 12, shard=number % LISTING_SHARDS)
     page = reading.lookup.of_day(DAY)
     assert [line.created_at for line in page.items] == [moment(second) for second in range(11, -1, -1)]
     assert page.next is None
@@ -124,9 +125,9 @@ def test_a_page_goes_on_where_the_last_ended_whatever_has_come_since(reading: Ta
 
 def test_a_page_asks_each_shard_once_and_for_no_more_than_it_shows(reading: Tables) -> None:
     for number in range(64):
-        reading.send(f"order-{number:02}", number, shard=number % 8)
+        reading.send(f"order-{number:02}", number, shard=number % LISTING_SHARDS)
     reading.lookup.of_day(DAY, size=5)
-    assert len(reading.asked) == 8
+    assert len(reading.asked) == LISTING_SHARDS
     assert {asked["Limit"] for asked in reading.asked} == {7}
     assert reading.operations.count("BatchGetItem") == 1
 
@@ -147,7 +148,7 @@ def test_a_page_token_is_good_for_its_own_listing_alone(reading: Tables) -> None
 
 
 def test_a_shard_that_fails_is_told_as_ours(reading: Tables) -> None:
-    Faults(reading.reader, "Query", lambda n: refusal("ThrottlingException") if n == 5 else None)
+    Faults(reading.reader, "Query", lambda n: refusal("ThrottlingException") if n == LISTING_SHARDS - 1 else None)
     with pytest.raises(StoreUnavailable, match=r"^DynamoDB Query: ThrottlingException$"):
         reading.lookup.of_day(DAY)
 
@@ -157,9 +158,9 @@ def test_a_shard_that_fails_is_told_as_ours(reading: Tables) -> None:
 
 def test_a_campaigns_sends_come_newest_first_each_once_however_many_parts_it_has(reading: Tables) -> None:
     for number in range(10):
-        reading.send(f"order-{number}", number, shard=number % 8, campaign="autumn", state="ACCEPTED")
-    reading.send("order-5", 5, shard=5, campaign="autumn", parts=2)
-    reading.send("order-5", 5, shard=5, part="2", campaign="autumn")
+        reading.send(f"order-{number}", number, shard=number % LISTING_SHARDS, campaign="autumn", state="ACCEPTED")
+    reading.send("order-5", 5, shard=1, campaign="autumn", parts=2)
+    reading.send("order-5", 5, shard=1, part="2", campaign="autumn")
     reading.send("order-x", 3, campaign="spring")
     for size in (1, 4, 50):
         found = all_of(lambda **asked: reading.lookup.of_campaign("autumn", **asked), size)

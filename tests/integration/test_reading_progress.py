@@ -7,6 +7,7 @@ import pytest
 
 from kuaixintong.core.answers import CampaignCounts
 from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.core.rows import LISTING_SHARDS
 from kuaixintong.status import MobileStatus
 from tests.aws_faults import Faults, refusal
 from tests.reading import FIRST, SECOND, THIRD, TOKEN, Tables, moment
@@ -24,7 +25,7 @@ def brief(found: Any) -> list[tuple[str, str, str]]:
 def test_a_campaign_is_counted_by_state_over_all_shards_and_pages(reading: Tables) -> None:
     states = ["ACCEPTED"] * 9 + ["REJECTED"] * 3 + ["WAITING"] * 2 + ["CANCELLED"]
     for number, state in enumerate(states):
-        reading.send(f"order-{number}", shard=number % 8, state=state, campaign="autumn")
+        reading.send(f"order-{number}", shard=number % LISTING_SHARDS, state=state, campaign="autumn")
     reading.send("order-x", state="ACCEPTED", campaign="spring")
     reading.page = 1
     found = reading.lookup.counts_of_campaign("autumn")
@@ -127,7 +128,7 @@ def test_statuses_say_the_same_as_the_delivery_status(reading: Tables) -> None:
 
 def test_statuses_tell_how_many_parts_are_done(reading: Tables) -> None:
     for number in range(5):
-        reading.send(f"order-{number}", number, shard=number, campaign="autumn")
+        reading.send(f"order-{number}", number, shard=number % LISTING_SHARDS, campaign="autumn")
     heard: list[int] = []
     list(reading.lookup.statuses_of_campaign("autumn", progress=heard.append))
     assert heard == [1, 2, 3, 4, 5]

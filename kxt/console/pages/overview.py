@@ -29,7 +29,7 @@ _BALANCES_EVERY = 60.0
 _SECONDS = len("2026-11-25T12:00:00")
 """As much of a time as a chart takes for the browser's own zone: so Beijing's is shown, wherever that is."""
 
-_LISTING_CALLS = 9  # eight shards and the rows
+_LISTING_CALLS = 5  # four shards and the rows
 _ATTENTION_CALLS = 13  # reasons, and the shards of refused bodies
 
 

@@ -43,7 +43,7 @@ _LONGEST_KEPT = 90_000
 
 REFUSED_SHARDS = 8
 
-LISTING_SHARDS = 8
+LISTING_SHARDS = 4
 """Keys over which a campaign's parts are spread, and a day's sends: a key takes a thousand writes a second."""
 
 LENT = ("content", "content_lent")
