@@ -38,7 +38,7 @@ ACCEPTED: dict[str, tuple[dict[str, Any] | None, str, dict[str, Any] | None, obj
         *(row(State.UNCONFIRMED), "377", OWNER),
         Unfit("Token 377 is that of part 2 of s-2; no two parts share one."),
     ),
-    "nothing there": (None, "377", None, Unfit("There is no such part.")),
+    "nothing there": (None, "377", None, Unfit("There is no such part: kxt show ID lists those that a send has.")),
     "no token": (
         *(row(State.UNCONFIRMED), "37x", None),
         Unfit("'37x' is no token: the platform's are whole numbers."),
@@ -80,7 +80,7 @@ NOT_ACCEPTED: dict[str, tuple[dict[str, Any] | None, str, object]] = {
         *(row(State.ACCEPTED), BY),
         Unfit("Part 1 of s-1 was accepted by the platform itself; its token alone is missing."),
     ),
-    "nothing there": (None, BY, Unfit("There is no such part.")),
+    "nothing there": (None, BY, Unfit("There is no such part: kxt show ID lists those that a send has.")),
     "nobody": (row(State.UNCONFIRMED), "  ", TOLD),
     "a name too long": (row(State.UNCONFIRMED), "x" * (LONGEST_NAME + 1), TOLD),
 }

@@ -166,7 +166,7 @@ def test_of_several_the_latest_counts_and_at_the_same_moment_the_one_that_opts_o
     assert said(mos, WORDS) == {"13700000001": Said("2026-11-25T12:00:01.000+08:00", out=False)}
     same = [mo("订阅"), mo("T"), mo("订阅")]
     for order in (same, same[::-1]):
-        assert said(order, WORDS) == {"13700000001": Said("2026-11-25T12:00:00.000+08:00", out=True)}
+        assert said(order, WORDS) == {"13700000001": Said("2026-11-25T12:00:00.999+08:00", out=True)}
     assert said([mo("你好")], WORDS) == {}
 
 

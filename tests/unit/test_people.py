@@ -97,8 +97,18 @@ def test_a_column_that_is_named_is_taken_whatever_it_is_called() -> None:
 @pytest.mark.parametrize(
     ("names", "text", "mobile", "sentence"),
     [
-        (["mobile", "phone"], "x", None, "More than one column may hold the mobiles: mobile, phone. Say which."),
-        (["a", "b"], "x", None, "More than one column may hold the mobiles: a, b. Say which."),
+        (
+            ["mobile", "phone"],
+            "x",
+            None,
+            "More than one column may hold the mobiles: mobile, phone. Say which (kxt import --mobile COLUMN).",
+        ),
+        (
+            ["a", "b"],
+            "x",
+            None,
+            "More than one column may hold the mobiles: a, b. Say which (kxt import --mobile COLUMN).",
+        ),
         (["mobile", "name"], "{city}", None, "There is no column city; the columns are mobile, name."),
         (["mobile", "name"], "x", "phone", "There is no column phone; the columns are mobile, name."),
         (
@@ -116,7 +126,9 @@ def test_wrong_columns_are_told(names: list[str], text: str, mobile: str | None,
 
 def test_without_a_column_of_mobiles_the_columns_are_named() -> None:
     made = planned(["王", "x"], names=["name", "city"], text="x")
-    assert told(made) == ["No column of mobiles was found among name, city. Say which it is."]
+    assert told(made) == [
+        "No column of mobiles was found among name, city. Say which it is (kxt import --mobile COLUMN)."
+    ]
 
 
 def test_a_file_without_names_is_told_from_one_with_them() -> None:
