@@ -3,9 +3,11 @@
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
+import psutil
 import requests
 
 from kuaixintong.settings import SenderSettings, TableNames
@@ -94,6 +96,15 @@ class Deployment:
             StackName=self.stack.name, LogicalResourceId=logical
         )
         return found["StackResourceDetail"]["PhysicalResourceId"]
+
+    def workers(self, function: str) -> list[psutil.Process]:
+        """Return a function's processes: descendants of this one, which has started the emulator."""
+        name, found = self.physical(function), []
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == name:
+                    found.append(process)
+        return found
 
     def sender_settings(self, function: str = "SenderFunction") -> SenderSettings:
         """Return the settings of one of the deployed senders, from its own environment."""

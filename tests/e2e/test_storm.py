@@ -33,7 +33,7 @@ class Killer:
     """Kills one worker of the sender after another with SIGKILL, at least ``every`` seconds apart."""
 
     def __init__(self, deployment: Deployment, *, every: float) -> None:
-        self._function = deployment.physical("SenderFunction")
+        self._deployment = deployment
         self._every = every
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -55,13 +55,12 @@ class Killer:
                     self.kills += 1
 
     def _workers(self) -> list[psutil.Process]:
-        """The sender's processes at work: descendants of this one, which has started the emulator."""
-        return [each for each in psutil.Process().children(recursive=True) if self._at_work(each)]
+        """The sender's processes at work."""
+        return [each for each in self._deployment.workers("SenderFunction") if self._grown_up(each)]
 
-    def _at_work(self, process: psutil.Process) -> bool:
+    def _grown_up(self, process: psutil.Process) -> bool:
         with suppress(psutil.Error):
-            ours = process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == self._function
-            return ours and time.time() - process.create_time() > GROWN_UP
+            return time.time() - process.create_time() > GROWN_UP
         return False
 
 
