@@ -138,6 +138,26 @@ def test_a_failed_login_leaves_a_pause_as_it_is(world: World) -> None:
     assert measured == {"LoginFailed": 1, "AccountPaused": 1}
 
 
+def test_a_pause_is_told_also_where_the_login_has_no_answer(world: World) -> None:
+    pause(world, account_disabled=True)
+    world.line.fates += ["never"]
+    measured, [line] = check(world)
+    assert (measured["AccountPaused"], line["paused"]) == (1, "account disabled")
+
+
+@pytest.mark.parametrize(("balance", "waits"), [(99, True), (100, False)])
+def test_a_login_that_shows_enough_lets_a_dear_part_go(world: World, balance: int, waits: bool) -> None:
+    world.platform.balance = 50
+    world.deliver(SEND, message_id="proof")
+    dear = SEND | {"mobiles": [f"138{number:08}" for number in range(100)]}
+    assert world.deliver(dear).again
+    assert world.account()["dear_cost"] == 100
+    world.platform.balance = balance
+    world.pass_time(seconds=1)
+    check(world)
+    assert ("dear_cost" in world.account()) is waits
+
+
 def test_a_pause_for_the_balance_ends_when_there_is_one(world: World) -> None:
     world.platform.balance = 0
     world.deliver(SEND)

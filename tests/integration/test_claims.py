@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from kuaixintong.core import sends
 from kuaixintong.core.errors import ClaimLost, StoreUnavailable
 from kuaixintong.core.ledger import ADVICE, Attention, Bid, Busy, Finished, Lapse, Outcome, State, Submit, rule_for
 from kuaixintong.core.messages import Answer
+from kuaixintong.core.rails import OPTED_OUT, Charge, LeftOut, Terms
 from kuaixintong.core.rows import Rows
 from kuaixintong.core.sends import Part, Send
 from kuaixintong.status import with_mobiles
@@ -165,6 +167,16 @@ def test_our_own_repeated_update_is_a_claim_too(moto_world: DynamoWorld) -> None
     assert faults.failed == 1
     settle(rows, held, ACCEPTED)
     assert moto_world.row()["state"] == "ACCEPTED"
+
+
+def test_our_own_repeated_claim_keeps_what_it_claimed_for(moto_world: DynamoWorld) -> None:
+    terms = Terms(LeftOut({OPTED_OUT: (1,)}), ("09:00:00", "20:00:00"))
+    until, charge = NOW + timedelta(minutes=9), Charge("2026-11-23", 1, "12345678")
+    code = replace(SEND, otp_until=until)
+    Faults(moto_world.dynamodb, "PutItem", lost(0), after=True)
+    held = store(moto_world).claim(code, PART, Bid("A", "T1", terms=terms, charged=charge), now=NOW)
+    assert isinstance(held, Claimed)
+    assert (held.submit.terms, held.submit.expires, held.submit.charged) == (terms, until, charge)
 
 
 def test_our_own_repeated_result_is_written_once_and_no_error(moto_world: DynamoWorld) -> None:

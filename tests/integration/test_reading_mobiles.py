@@ -192,6 +192,12 @@ def test_what_holds_for_a_mobile_stands_beside_every_page(reading: Tables) -> No
     assert reading.lookup.of_mobile(FIRST, size=1, page=page.next).facts == page.facts
 
 
+def test_an_mo_without_a_date_stands_where_it_was_received(reading: Tables) -> None:
+    row = reading.mo("some day", "?")
+    [event] = reading.lookup.of_mobile(FIRST).events
+    assert (event.at, brief(event)[1]) == (row["received_at"], "?")
+
+
 # --- pages ------------------------------------------------------------------------------------------------------
 
 
