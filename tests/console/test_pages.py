@@ -249,6 +249,7 @@ def test_a_handset_receives_answers_and_is_switched_off(page: "Page", console: R
     expect(handset).to_be_visible()
     sender = page.context.new_page()
     composed(sender, console, t, mobile, "<b>您好</b>")
+    wait_until(lambda: console.platform("mobiles").get(mobile), "the platform has it", seconds=30)
     expect(handset).to_contain_text("<b>您好</b>", timeout=IN_TIME)
     assert handset.locator("b").count() == 0
     handset.get_by_label(t("handsets.answer-of", mobile=mobile)).fill("收到")

@@ -68,7 +68,7 @@ def test_a_thousand_codes_by_thirty_two_workers_are_ten_and_cost_a_write_unit_ea
 
     def work(number: int) -> None:
         for code in range(number, CODES, WORKERS):
-            body = {"id": f"code-{code}", "mobiles": [mobile], "content": "x", "category": "otp"}
+            body = {"id": f"capped-{code}", "mobiles": [mobile], "content": "x", "category": "otp"}
             message = QueueMessage(body["id"], "handle", json.dumps(body), 1)  # type: ignore[arg-type]
             tries = 0
             while workers[number].take(message, lambda: 60.0).again is not None:
@@ -77,7 +77,7 @@ def test_a_thousand_codes_by_thirty_two_workers_are_ten_and_cost_a_write_unit_ea
 
     with ThreadPoolExecutor(WORKERS) as threads:
         list(threads.map(work, range(WORKERS)))
-    parts = [row for row in deployment.rows("Sends") if row["send_id"].startswith("code-")]
+    parts = [row for row in deployment.rows("Sends") if row["send_id"].startswith("capped-")]
     assert Counter(part["state"] for part in parts) == {"ACCEPTED": 10, "REJECTED": CODES - 10}
     assert len(platform.messages()) == 10
     assert all("over the cap of 10" in part["words"] for part in parts if part["state"] == "REJECTED")

@@ -139,7 +139,7 @@ def test_a_wrong_password_costs_a_few_calls_and_no_send(
 
     deployment.stack.fill_in_platform_secret(cid=ACCOUNT.cid, uid=ACCOUNT.uid, pwd="changed")
     wait_until(lambda: len(platform.messages()) == count, "every send goes out", seconds=300)
-    deployment.queue_runs_empty(seconds=60)
+    deployment.queue_runs_empty(seconds=180)
     assert set(platform.acceptances().values()) == {1}
     rows = [row for row in deployment.rows("Sends") if row["send_id"].startswith("wrong-")]
     assert Counter(row["state"] for row in rows) == {"ACCEPTED": count}
