@@ -20,7 +20,7 @@ from tests.e2e.deployment import ACCOUNT, Deployment
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-SENDS = 500
+SENDS = 300
 CHANCE = 0.1
 KILLS = 8
 GROWN_UP = 1.5
@@ -127,7 +127,7 @@ def _true(row: Item, acceptances: Counter[str]) -> bool:
 def test_a_wrong_password_costs_a_few_calls_and_no_send(
     deployment: Deployment, platform: RunningSimulator
 ) -> None:
-    count = 1_000
+    count = 300
     platform.change(pwd="changed")  # not the secret: a warm worker may go on with the one it has read, for minutes
     enqueue(deployment, sends("wrong", count))
     wait_until(lambda: len(platform.requests()) > 0, "the sender tries", seconds=30)
