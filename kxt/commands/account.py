@@ -21,7 +21,7 @@ from kxt.words import both
 def account(shell: Shell) -> None:
     """Show the account and the queues."""
     view = shell.stack.account
-    state, queues = view.state(), view.queues()
+    state, queues = view.state(), view.queues(ages=True)
     pace = view.pace(state)
     if state:
         now = datetime.now(UTC)

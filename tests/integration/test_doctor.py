@@ -40,9 +40,6 @@ class Others:
         answer = {"Payload": io.BytesIO(json.dumps(told).encode())}
         return answer | ({"FunctionError": "Unhandled"} if self.failed else {})
 
-    def get_metric_data(self, **_: Any) -> dict[str, Any]:
-        return {"MetricDataResults": []}
-
     def list_subscriptions_by_topic(self, **_: Any) -> dict[str, Any]:
         self._refuse("ListSubscriptionsByTopic")
         return {"Subscriptions": self.subscriptions}

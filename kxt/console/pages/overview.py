@@ -51,7 +51,7 @@ def standing(desk: Desk) -> HowItStands:
     """Ask for account, pace and queues: four calls, and once a minute one more."""
     view = desk.reading.account
     account = view.state()
-    return HowItStands(account, view.queues(), view.pace(account))
+    return HowItStands(account, view.queues(ages=True), view.pace(account))
 
 
 def draw(desk: Desk, t: Words) -> None:

@@ -72,19 +72,19 @@ class AccountView:
         rows = [row for row in account.everything(self._stack.dynamodb, table) if "sequence" in row]
         return _state(max(rows, key=lambda row: row["sequence"])) if rows else None
 
-    def queues(self) -> dict[Lane | None, QueueState]:
+    def queues(self, *, ages: bool = False) -> dict[Lane | None, QueueState]:
         """Return what each lane's queue holds and, under ``None``, the dead-letter queue: three calls.
 
-        Once a minute one more call asks for their ages.
+        With ``ages``, once a minute one more call asks how old the oldest message of each is.
         """
         names = {Lane.URGENT: "UrgentQueueUrl", Lane.ORDINARY: "SendQueueUrl", None: "DeadLetterQueueUrl"}
         urls = {lane: self._stack.output(name) for lane, name in names.items()}
-        ages = self._oldest([*urls.values()])
+        known = self._oldest([*urls.values()]) if ages else {}
         with refusals("sqs"):
             client = self._stack.person.sqs()
             return {
                 lane: _queue(
-                    client.get_queue_attributes(QueueUrl=url, AttributeNames=[*_COUNTED]), ages.get(_name(url))
+                    client.get_queue_attributes(QueueUrl=url, AttributeNames=[*_COUNTED]), known.get(_name(url))
                 )
                 for lane, url in urls.items()
             }
