@@ -3,13 +3,12 @@
 What they decide is :mod:`kuaixintong.core.rails`'. A part that no rail holds for makes no call here.
 """
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import batched, takewhile
 
 from kuaixintong.core import caps
-from kuaixintong.core.cost import cost
 from kuaixintong.core.daily import Wish
 from kuaixintong.core.errors import StoreUnavailable, TooSlow
 from kuaixintong.core.rails import LOOK_LASTS, Charge, Known, LeftOut, Rails, Terms, What
@@ -81,11 +80,11 @@ class Guards:
         terms = Terms(rails.left_out(part.mobiles, known, allowed), rails.window(send))
         return Look(terms, known, began, What.OPT_OUT in asked)
 
-    def wish(self, send: Send, mobiles: Sized, has: Charge | None) -> Wish | None:
+    def wish(self, send: Send, cost: int, has: Charge | None) -> Wish | None:
         """Return what a part wants of the daily limit, if that holds for it; ``has`` is what it has already."""
         if not self._rails.limited(send.category):
             return None
-        return Wish(cost(mobiles, send.content), self._rails.daily_limit, has)
+        return Wish(cost, self._rails.daily_limit, has)
 
     def count(self, send: Send, part: Part, left_out: LeftOut, *, spare: Callable[[], float]) -> "Counted":
         """Count a send for each mobile that is left, and leave out those that it would take over a cap.

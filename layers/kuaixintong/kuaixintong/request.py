@@ -110,11 +110,9 @@ class PartRequest:
 
     def _enter(self, look: Look, spare: float) -> Ticket:
         """Ask for a slot, and reserve with it what the part costs of the day's limit. Raises :class:`Held`."""
-        remaining = look.terms.left_out.remaining(self._part.mobiles)
-        wish = self._desk.guards.wish(self._send, remaining, self._charged)
-        ticket = self._desk.admission.enter(
-            cost=self._cost(look.terms.left_out), seconds=self._errand.patience(spare), wish=wish
-        )
+        costs = self._cost(look.terms.left_out)
+        wish = self._desk.guards.wish(self._send, costs, self._charged)
+        ticket = self._desk.admission.enter(cost=costs, seconds=self._errand.patience(spare), wish=wish)
         if wish:
             used = daily.used(ticket.slot.seen, wish.limit)
             self._errand.progress.daily_used = max(used, self._errand.progress.daily_used or 0)
