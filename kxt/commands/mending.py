@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from kuaixintong.core.rows import unsharded
 from kuaixintong.quarantine import release_from
 from kuaixintong.redrive import redrive_from
 from kxt.app import app, group
@@ -29,14 +30,14 @@ def attention(shell: Shell) -> None:
         ("id", "part", "why", "since", "timestamp", "words"),
         [
             (
-                *(row["send_id"], row["part"], row["attention"].split(".")[0], moment(row.get("updated_at"))),
+                *(row["send_id"], row["part"], unsharded(row["attention"]), moment(row.get("updated_at"))),
                 *(row.get("timestamp"), row.get("words")),
             )
             for row in rows
         ],
         empty=both("Nothing needs a person.", "没有需要处理的事项。"),
     )
-    for why, advice in {row["attention"].split(".")[0]: row.get("advice", "") for row in rows}.items():
+    for why, advice in {unsharded(row["attention"]): row.get("advice", "") for row in rows}.items():
         shell.say(f"\n{why}: {advice}")
     shell.give(rows)
 

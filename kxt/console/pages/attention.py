@@ -8,6 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
+from kuaixintong.core.rows import unsharded
 from kuaixintong.quarantine import Released, release_from
 from kuaixintong.redrive import Redriven, redrive_from
 from kxt.console.desk import Desk
@@ -42,7 +43,7 @@ def cases(desk: Desk) -> list[Case]:
         Case(
             row["send_id"],
             row["part"],
-            str(row["attention"]).partition(".")[0],
+            unsharded(row["attention"]),
             {name: row[name] for name in _SHOWN_FIELDS if name in row},
         )
         for row in rows

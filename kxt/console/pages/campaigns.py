@@ -227,10 +227,9 @@ class _CampaignView:
         self.sends.update((line.send_id, line) for line in page.items)
 
     async def _export(self) -> None:
-        campaign = self._campaign
-        statuses = partial(self._desk.reading.lookup.statuses_of_campaign, campaign)
+        lookup, campaign = self._desk.reading.lookup, self._campaign
         ui.notify(self._t("campaigns.exporting"))
-        text = await act(self._desk, self._t, lambda: statuses_as_csv(statuses()))
+        text = await act(self._desk, self._t, lambda: statuses_as_csv(lookup.statuses_of_campaign(campaign)))
         if text is not None:
             ui.download.content(text, f"{campaign}.csv", "text/csv")
 

@@ -12,6 +12,7 @@ from nicegui import ui
 from kuaixintong.core.answers import Balance, CampaignLine, SendLine
 from kuaixintong.core.beijing import BEIJING, day
 from kuaixintong.core.lanes import Lane
+from kuaixintong.core.rows import unsharded
 from kxt.console.desk import Desk
 from kxt.console.elements import badge, empty, facts, link, tag, when
 from kxt.console.frame import address, campaign_address, mobile_address, send_address
@@ -211,7 +212,7 @@ def _draw_attention(desk: Desk, t: Words) -> None:
     def ask() -> dict[str, int]:
         counts: dict[str, int] = {}
         for row in islice(desk.reading.lookup.attention(), _LOOKED_THROUGH):
-            reason = str(row["attention"]).partition(".")[0]
+            reason = unsharded(row["attention"])
             counts[reason] = counts.get(reason, 0) + 1
         return counts
 

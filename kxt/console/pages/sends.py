@@ -12,6 +12,7 @@ from nicegui import ui
 from kuaixintong.core.answers import Happened, SendLine
 from kuaixintong.core.delivery import MobileStatus
 from kuaixintong.core.ledger import FINAL
+from kuaixintong.core.rows import unsharded
 from kxt.console.desk import Desk
 from kxt.console.elements import badge, empty, facts, link, tag, when
 from kxt.console.frame import campaign_address, mobile_address
@@ -199,7 +200,7 @@ def _draw_facts(t: Words, line: SendLine) -> None:
         with tag("p"):
             link(t("sends.campaign", campaign=line.campaign), campaign_address(t, line.campaign))
     if line.attention:
-        tag("p", t.of("advice", line.attention.partition(".")[0]), classes="note trouble")
+        tag("p", t.of("advice", unsharded(line.attention)), classes="note trouble")
 
 
 def _mobiles_table(t: Words) -> ui.table:

@@ -54,7 +54,7 @@ from kuaixintong.core.delivery import (
     with_mobiles,
 )
 from kuaixintong.core.errors import SettingsMissing
-from kuaixintong.core.ledger import Attention
+from kuaixintong.core.ledger import Attention, is_no_send
 from kuaixintong.core.limits import REPORTS_WITHIN
 from kuaixintong.core.mobiles import normalise
 from kuaixintong.core.pages import Page
@@ -120,7 +120,7 @@ def judge(part: Item, reports: Iterable[Item], waiting: Waiting | None = None) -
 def _fingerprint(part: Item) -> str | None:
     """Return the digest of a part's payload; a body that was refused is none, and leaves its id to another."""
     found: str | None = part.get("fingerprint")
-    return None if found in part.get("refused", ())[-1:] else found
+    return None if is_no_send(found, part.get("refused", ())) else found
 
 
 class Lookup:

@@ -14,7 +14,7 @@ Nothing here knows DynamoDB, HTTP or the clock. The life of a row::
                                             WAITING, SUBMITTING ─cancelled──> CANCELLED · UNCONFIRMED
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
@@ -101,6 +101,11 @@ class Addressee:
     server: str
 
 
+def is_no_send(fingerprint: str | None, refused: Sequence[str]) -> bool:
+    """Return whether what has this digest is a body that was ``refused``, the last of those under an id."""
+    return bool(refused) and fingerprint == refused[-1]
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """As much of a part's row as decisions need.
@@ -154,7 +159,7 @@ class Standing:
     @property
     def no_send(self) -> bool:
         """Whether what stands here is a refused body, which does not use up its id."""
-        return bool(self.refused) and self.fingerprint == self.refused[-1]
+        return is_no_send(self.fingerprint, self.refused)
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:

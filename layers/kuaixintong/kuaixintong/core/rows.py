@@ -383,6 +383,11 @@ def refused_shard(shard: int) -> str:
     return f"{Attention.REFUSED}.{shard}"
 
 
+def unsharded(attention: str) -> str:
+    """Return why a row asks for attention, whatever shard it stands in."""
+    return attention.partition(".")[0]
+
+
 def campaign_shards(campaign: str) -> list[str]:
     """Return the keys under which the parts of a campaign's sends are listed."""
     return [f"{campaign}#{shard}" for shard in range(LISTING_SHARDS)]
