@@ -80,6 +80,8 @@ def test_a_demo_that_is_cut_off_leaves_nothing_running(tmp_path: Path, step: str
         state = json.loads((folder_of(process) / "state.json").read_text("utf-8"))
         process.send_signal(number)
         status = process.wait(60)
-    assert status in (128 + number, -number), output.read_text("utf-8")
+    # where a Ctrl-C comes in the midst of compiled text, Python ends itself by it, which a shell calls 130 as well
+    ends = {128 + number} | ({-number} if number is signal.SIGINT else set())
+    assert status in ends, output.read_text("utf-8")
     assert [each for each in state["processes"] if Process(**each).alive] == []
     assert not folder_of(process).exists()
