@@ -25,7 +25,7 @@ settings.register_profile("kuaixintong", deadline=None)
 settings.load_profile("kuaixintong")
 
 
-SHARED = {"e2e": "tests/e2e", "console": "tests/console"}
+SHARED = ("tests/e2e/", "tests/console/")
 """Folders whose tests share something that takes long to be up: a deployment, a console."""
 
 OF_THEIR_OWN = ("pages", "demo", "install", "network", "console")
@@ -39,7 +39,7 @@ class _Together(LoadScopeScheduling):  # type: ignore[misc]
         path = nodeid.partition("::")[0]
         if any(path == f"tests/e2e/test_{name}.py" for name in OF_THEIR_OWN):
             return path
-        return next((name for name, folder in SHARED.items() if path.startswith(f"{folder}/")), nodeid)
+        return next((folder for folder in SHARED if path.startswith(folder)), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

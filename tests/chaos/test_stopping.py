@@ -60,12 +60,12 @@ class Cancelled(Fault):
     own: Fault = CLEAN
 
     @property
-    def loses(self) -> bool:  # type: ignore[override]
-        return self.own.loses
+    def lost(self) -> bool:
+        return self.own.lost
 
     @property
-    def lies(self) -> bool:  # type: ignore[override]
-        return self.own.lies
+    def lied(self) -> bool:
+        return self.own.lied
 
     def can_happen(self, calls: Sequence[str]) -> bool:
         return self.call <= len(calls)

@@ -57,13 +57,12 @@ class Deployment:
         for row in self.rows("Mobiles"):
             key = to_item({name: row[name] for name in ("mobile", "what")})
             self.aws.dynamodb.delete_item(TableName=self.outputs["MobilesTableName"], Key=key)
-        account = ACCOUNT
-        key = {"cid": {"S": account.cid}}
+        key = {"cid": {"S": ACCOUNT.cid}}
         self.aws.dynamodb.delete_item(TableName=self.outputs["AccountTableName"], Key=key)
-        self.stack.fill_in_platform_secret(cid=account.cid, uid=account.uid, pwd=account.pwd)
+        self.stack.fill_in_platform_secret(cid=ACCOUNT.cid, uid=ACCOUNT.uid, pwd=ACCOUNT.pwd)
         push = {f"push_{name}": value for name, value in self.push_credentials.items()}
         # tokens go on rising: rows of earlier tests must not answer for them
-        settings = account.model_dump(exclude={"first_token"}) | push | {"push_url": self.stack.push_url}
+        settings = ACCOUNT.model_dump(exclude={"first_token"}) | push | {"push_url": self.stack.push_url}
         self.platform.accept_connections()
         self.platform.faults([])
         self.platform.change(**settings)
