@@ -23,8 +23,8 @@ from kuaixintong.admission import Admission
 from kuaixintong.claims import Claims
 from kuaixintong.core import beijing
 from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.messages import Report
-from kuaixintong.core.pace import Lane
 from kuaixintong.core.rails import Rails
 from kuaixintong.core.rows import Rows
 from kuaixintong.errand import Progress, QueueMessage

@@ -11,7 +11,8 @@ from kuaixintong.core import beijing
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.gate import Account, Dear
-from kuaixintong.core.pace import ASTRAY, Lane, Learnt, Take, plan
+from kuaixintong.core.lanes import Lane
+from kuaixintong.core.pace import ASTRAY, Learnt, Take, plan
 from kuaixintong.stores.account import Accounts
 from kuaixintong.stores.table import Moved
 from tests.aws_faults import Faults, refusal

@@ -4,7 +4,7 @@ import pytest
 
 from kuaixintong.admission import Paused, Shown
 from kuaixintong.core.codes import Trouble
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 from tests.sending import proven
 from tests.world import World
 

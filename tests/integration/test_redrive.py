@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.stub import Stubber
 
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 from kuaixintong.redrive import Redriven, redrive_from
 from kuaixintong.stores.queue import DeadLetter, DeadLetters, SendQueue
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from kuaixintong.core import beijing
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.ledger import State
-from kuaixintong.core.pace import Lane
 from tests.fake_platform import Line
 from tests.sending import proven
 from tests.world import PWD, START, World

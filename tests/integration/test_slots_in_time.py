@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 from kuaixintong.errand import QueueMessage
 from tests.sending import BODY, proven
 from tests.world import World

@@ -5,8 +5,8 @@ import json
 import boto3
 import pytest
 
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.ledger import ADVICE, Attention
-from kuaixintong.core.pace import Lane
 from kuaixintong.stores.queue import SendQueue
 from local.simulator.settings import Memory
 from tests.sending import (

@@ -20,8 +20,8 @@ from kuaixintong.admission import Shown, Ticket
 from kuaixintong.core.codec import encode
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.credentials import PlatformCredentials
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.messages import Answer, Login, SendSm
-from kuaixintong.core.pace import Lane
 from kuaixintong.errand import QueueMessage
 from kuaixintong.submission import Submitter
 from tests.clockwork import Clockwork, Task, Turn

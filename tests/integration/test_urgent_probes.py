@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 from kuaixintong.errand import Progress, QueueMessage
 from tests.fake_platform import Fate
 from tests.sending import BODY, MOBILE, proven

@@ -18,8 +18,8 @@ from kuaixintong.core.gate import (
     pause_length,
     pauses_at_once,
 )
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.ledger import TABLE
-from kuaixintong.core.pace import Lane
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=20)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from kuaixintong.core import pace
 from kuaixintong.core.beijing import TICKS_PER_SECOND as SECOND
-from kuaixintong.core.pace import Astray, Lane, Learnt, Take, Wait, plan, rate, step
+from kuaixintong.core.lanes import Lane
+from kuaixintong.core.pace import Astray, Learnt, Take, Wait, plan, rate, step
 
 NOW = 1_000 * SECOND
 TEN = step(10)

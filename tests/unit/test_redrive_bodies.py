@@ -4,7 +4,7 @@ import pytest
 
 from kuaixintong.core import references, sends
 from kuaixintong.core.errors import SendRefused
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.references import Reference
 from kuaixintong.redrive import redrive_from
 from kuaixintong.stores.queue import DeadLetter, DeadLetters

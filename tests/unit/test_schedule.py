@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kuaixintong.core import schedule
-from kuaixintong.core.pace import Lane
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.schedule import Waiting, after_hold, after_lease, after_trouble, backoff, in_time
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 
 from kuaixintong.core.caps import MOST
 from kuaixintong.core.errors import SettingsMissing
+from kuaixintong.core.lanes import Lane
 from kuaixintong.core.optout_words import Words
-from kuaixintong.core.pace import Lane
 from kuaixintong.settings import (
     BalanceSettings,
     CancelSettings,

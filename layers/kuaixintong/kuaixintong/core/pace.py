@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from kuaixintong.core.beijing import TICKS_PER_SECOND
-from kuaixintong.core.lanes import Lane as Lane  # noqa: PLC0414  # until it had a room of its own, it was here
+from kuaixintong.core.lanes import Lane
 
 SPACING = 1.03
 """Slots are this much further apart than the pace says, for the ways of two requests differ in length."""
