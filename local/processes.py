@@ -178,7 +178,7 @@ def free_port() -> int:
 
 
 def wait_until[T](
-    condition: Callable[[], T | None], what: str, *, seconds: float = 20.0, pause: float = 0.05
+    condition: Callable[[], T | None], what: str, *, seconds: float = 60.0, pause: float = 0.05
 ) -> T:
     """Return the condition's first truthy value. Raises :class:`Failed`, which names ``what`` did not come."""
     deadline = time.monotonic() + seconds

@@ -68,17 +68,17 @@ class RunningConsole:
 
     def steer(self, name: str, **body: Any) -> Any:
         """Tell the simulated platform something."""
-        answer = requests.post(f"{self.control}/{name}", json=body, timeout=10)
+        answer = requests.post(f"{self.control}/{name}", json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
 
     def steer_list(self, name: str, body: list[Any]) -> None:
         """Tell it a list."""
-        requests.post(f"{self.control}/{name}", json=body, timeout=10).raise_for_status()
+        requests.post(f"{self.control}/{name}", json=body, timeout=30).raise_for_status()
 
     def platform(self, name: str, **query: Any) -> Any:
         """Ask the simulated platform."""
-        return requests.get(f"{self.control}/{name}", params=query, timeout=10).json()
+        return requests.get(f"{self.control}/{name}", params=query, timeout=30).json()
 
 
 @contextmanager

@@ -179,11 +179,11 @@ def test_a_store_that_does_not_answer_is_told_and_asked_again_and_what_was_known
     mobile = "13900000099"
     console.steer("mo", mobile=mobile, content="before the silence")
     page.goto(f"{console.base}/en/mobile/{mobile}")
-    expect(page.locator(".conversation")).to_contain_text("before the silence", timeout=10_000)
+    expect(page.locator(".conversation")).to_contain_text("before the silence", timeout=60_000)
     console.process.send_signal(signal.SIGUSR1)
     try:
         told = page.get_by_role("status").filter(has_text="Asked again in").first
-        expect(told).to_be_visible(timeout=10_000)
+        expect(told).to_be_visible(timeout=60_000)
         expect(told).to_contain_text("DynamoDB")
         expect(page.locator(".conversation")).to_contain_text("before the silence")
     finally:

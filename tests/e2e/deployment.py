@@ -10,12 +10,13 @@ from typing import Any
 import psutil
 import requests
 
+from kuaixintong.core import ledger
 from kuaixintong.settings import SenderSettings, TableNames
 from kuaixintong.status import Lookup
 from kuaixintong.stores.dynamo import Item, from_item, to_item
 from kuaixintong.stores.query import rows_of
 from kuaixintong.wiring.reading import reader
-from local.processes import wait_until
+from local.processes import Failed, wait_until
 from local.simulator.running import RunningSimulator
 from local.simulator.settings import Settings
 from local.stack import Clients, EmulatedStack
@@ -24,6 +25,7 @@ ACCOUNT = Settings(pwd="Rz7-kept-by-the-platform")
 """The account that the shared platform knows; its password is a word that no line of code says by itself."""
 
 _READ = ("sends", "reports", "inbound", "outbound", "campaigns", "mobiles", "account")
+_QUEUES = ("SendQueueUrl", "UrgentQueueUrl", "DeadLetterQueueUrl")
 _COUNTS = "ApproximateNumberOfMessages"  # … and …NotVisible and …Delayed
 
 
@@ -52,7 +54,7 @@ class Deployment:
 
         A mobile that one test has found invalid would be left out of another's sends.
         """
-        for queue in ("SendQueueUrl", "UrgentQueueUrl", "DeadLetterQueueUrl"):
+        for queue in _QUEUES:
             self.aws.sqs.purge_queue(QueueUrl=self.outputs[queue])
         for row in self.rows("Mobiles"):
             key = to_item({name: row[name] for name in ("mobile", "what")})
@@ -130,7 +132,7 @@ class Deployment:
         table = self.outputs["SendsTableName"]
         return list(rows_of(self.aws.dynamodb, table, "send_id", send_id, consistent=True))
 
-    def settled(self, send_id: str, *, seconds: float = 90.0) -> list[Item]:
+    def settled(self, send_id: str, *, seconds: float = 300.0) -> list[Item]:
         """Return the rows of a send's parts as soon as each has come to its end."""
 
         def final() -> list[Item]:
@@ -160,9 +162,18 @@ class Deployment:
         counts = {name: value for name, value in found["Attributes"].items() if name.startswith(_COUNTS)}
         return sum(int(count) for count in counts.values())
 
-    def queue_runs_empty(self, *, seconds: float = 90.0) -> None:
-        """Wait until every message has left the send queue."""
-        wait_until(lambda: self.messages_left() == 0, "The send queue runs empty", seconds=seconds)
+    def queue_runs_empty(self, *, seconds: float = 300.0) -> None:
+        """Wait until every message has left the send queue. What is left is told, and what holds it up."""
+        try:
+            wait_until(lambda: self.messages_left() == 0, "The send queue runs empty", seconds=seconds)
+        except Failed as error:
+            parts = [
+                {name: value for name, value in part.items() if name not in ("mobiles", "content")}
+                for part in self.rows("Sends")
+                if part["state"] in ledger.OPEN
+            ]
+            counts = [f"{left} of {queue}" for queue in _QUEUES if (left := self.messages_left(queue))]
+            raise Failed(f"{error} There are {counts}. Open: {parts}. Account: {self.account()}") from error
 
 
 def record(message_id: str, body: Mapping[str, Any], *, receive_count: int = 1) -> dict[str, Any]:

@@ -194,7 +194,7 @@ def test_a_trouble_is_told_to_its_alarm(deployment: Deployment, platform: Runnin
     wait_until(
         lambda: any(raises(alarm, datum) for datum in data(deployment, group, since)),
         f"The log of {group} holds what raises {name}",
-        seconds=30,
+        seconds=120,
     )
 
 

@@ -60,7 +60,7 @@ def test_cancelled_accepted_and_in_doubt_are_the_whole_campaign(
     wait_until(lambda: len(platform.messages()) >= moment, "It is being sent", seconds=120)
     stopped = canceller(deployment).cancel_campaign(campaign)
     platform.faults([])
-    deployment.queue_runs_empty(seconds=300)
+    deployment.queue_runs_empty()
     accepted = Counter(message.mobiles[0] for message in platform.messages())
     rows = {row["send_id"]: row for row in deployment.rows("Sends") if row.get("campaign") == campaign}
     states = Counter(row["state"] for row in rows.values())

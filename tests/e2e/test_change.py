@@ -44,7 +44,7 @@ def test_a_deploy_under_load_loses_no_send_and_doubles_none(
     assert len(slow_platform.messages()) < SENDS, "the deploy came too late to be one under load"
     slow_platform.change(rate=None)
     assert live(deployment, "SenderFunction")["Version"] != before["Version"]
-    deployment.queue_runs_empty(seconds=90)
+    deployment.queue_runs_empty()
     assert slow_platform.acceptances() == dict.fromkeys(MOBILES, 1)
     states = {(row["send_id"], row["part"]): row["state"] for row in deployment.rows("Sends")}
     assert rows <= set(states)

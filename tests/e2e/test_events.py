@@ -59,7 +59,7 @@ def test_an_end_a_report_and_an_mo_reach_a_rules_target(
     deployment.enqueue({"id": send_id, "mobiles": [mobile], "content": "x", "category": "otp"})
     platform.mo(mobile, "你好吗")
     told = Told(deployment, target, send_id, mobile)
-    found = wait_until(told.all_kinds, "all three events have come", seconds=60)
+    found = wait_until(told.all_kinds, "all three events have come", seconds=120)
     for kind, detail in found.items():
         schema = json.loads((ROOT / "docs" / "events" / f"{SCHEMAS[kind]}.schema.json").read_text("utf-8"))
         jsonschema.validate(detail, schema)

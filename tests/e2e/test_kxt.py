@@ -53,9 +53,9 @@ def people(path: Path, count: int) -> Path:
 def test_a_days_work(deployment: Deployment, platform: RunningSimulator) -> None:
     sent = kxt("send", "13720000001", "--text", "你好", "--id", "kxt-1", "--category", "otp", "--wait")
     assert (sent.status, "ACCEPTED" in sent.printed) == (0, True)
-    wait_until(lambda: "delivered" in kxt("show", "kxt-1").printed, "The report arrives", seconds=60)
+    wait_until(lambda: "delivered" in kxt("show", "kxt-1").printed, "The report arrives", seconds=120)
     platform.mo("13720000001", "收到")
-    wait_until(lambda: "收到" in kxt("who", "13720000001").printed, "The MO arrives", seconds=60)
+    wait_until(lambda: "收到" in kxt("who", "13720000001").printed, "The MO arrives", seconds=120)
     assert "kxt-1" in kxt("today", "--size", "1000").printed
     assert kxt("show", "kxt-1", "--history").printed.count("ACCEPTED") >= 0
     account = kxt("account", "--json").json
@@ -140,6 +140,6 @@ def test_an_import_that_is_killed_reaches_everybody_once(
 def test_rows_of_one_text_are_one_request(platform: RunningSimulator, tmp_path: Path) -> None:
     path = people(tmp_path / "people.csv", 200)
     assert kxt("import", str(path), "--text", "明天停水", "--campaign", "kxt-water", "--yes").status == 0
-    wait_until(platform.messages, "It is accepted", seconds=60)
+    wait_until(platform.messages, "It is accepted", seconds=120)
     (message,) = platform.messages()
     assert len(message.mobiles) == 200

@@ -30,7 +30,7 @@ def test_a_handset_that_answers_with_a_word_gets_no_more_marketing(
     wait_until(
         lambda: any(row["what"] == "opt-out" and row["mobile"] == tired for row in deployment.rows("Mobiles")),
         "The receiver has noted who opted out",
-        seconds=30,
+        seconds=120,
     )
     send = {"mobiles": [tired, other], "content": "周末八折，拒收请回复R", "category": "marketing"}
     name = deployment.enqueue(send)

@@ -105,7 +105,7 @@ def test_five_thousand_reports_under_every_push_fault_end_as_five_thousand_rows(
         rows = list(deployment.lookup.reports_of_token(part["token"]))
         return rows if len(rows) >= len(mobiles) else []
 
-    rows = wait_until(reported, "every report has come", seconds=60)
+    rows = wait_until(reported, "every report has come", seconds=120)
     assert sorted(row["mobile"] for row in rows) == mobiles
     assert set(deployment.lookup.delivery_status(send_id).mobiles.values()) == {"delivered"}
 

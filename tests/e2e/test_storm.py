@@ -130,7 +130,7 @@ def test_a_wrong_password_costs_a_few_calls_and_no_send(
     count = 300
     platform.change(pwd="changed")  # not the secret: a warm worker may go on with the one it has read, for minutes
     enqueue(deployment, sends("wrong", count))
-    wait_until(lambda: len(platform.requests()) > 0, "the sender tries", seconds=30)
+    wait_until(lambda: len(platform.requests()) > 0, "the sender tries", seconds=120)
     minute = platform.requests()[0].received_at + timedelta(minutes=1)
     wait_until(lambda: datetime.now(UTC) > minute, "a minute passes", seconds=70)
     # How much later this machine gets round to looking is not the sender's doing.
@@ -139,7 +139,7 @@ def test_a_wrong_password_costs_a_few_calls_and_no_send(
 
     deployment.stack.fill_in_platform_secret(cid=ACCOUNT.cid, uid=ACCOUNT.uid, pwd="changed")
     wait_until(lambda: len(platform.messages()) == count, "every send goes out", seconds=300)
-    deployment.queue_runs_empty(seconds=180)
+    deployment.queue_runs_empty()
     assert set(platform.acceptances().values()) == {1}
     rows = [row for row in deployment.rows("Sends") if row["send_id"].startswith("wrong-")]
     assert Counter(row["state"] for row in rows) == {"ACCEPTED": count}

@@ -71,7 +71,7 @@ def test_a_send_given_up_comes_back_from_the_dead_letter_queue_and_goes_on_where
     assert deployment.messages_left("DeadLetterQueueUrl") == 1
 
     redrive(deployment)
-    [accepted] = deployment.settled("given-up-and-redriven", seconds=60)
+    [accepted] = deployment.settled("given-up-and-redriven")
     assert accepted["state"] == "ACCEPTED"
     assert "attention" not in accepted
     assert accepted["timestamp"] == part["timestamp"], "a request with it was unanswered"

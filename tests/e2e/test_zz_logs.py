@@ -27,7 +27,7 @@ def test_no_log_line_of_the_whole_run_tells_a_password_a_content_or_a_whole_mobi
         lines = _lines(deployment)
         return lines if any(MASKED_ID in line or ID in line for line in lines) else []
 
-    lines = wait_until(its_line_is_there, "the log tells of a send whose id is made of a mobile", seconds=30)
+    lines = wait_until(its_line_is_there, "the log tells of a send whose id is made of a mobile", seconds=120)
     assert len(lines) >= LEAST_LINES, "the run has hardly logged anything: there is nothing to judge"
     secrets = (ACCOUNT.pwd, deployment.push_credentials["pwd"])
     told = [line for line in lines if any(text in _decoded(line) for text in (*CONTENTS, *secrets))]

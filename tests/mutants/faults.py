@@ -1,10 +1,11 @@
 """Mutants of a module: mutmut's faults, in functions and in tables alike.
 
-Left alone are types, which nothing runs, and sentences: what a person reads is not for a test to pin word by word.
+Left alone are types, which nothing runs, sentences, since what a person reads is not for a test to pin word by
+word, and assertions that two lists are of one length.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -101,7 +102,7 @@ class _Visitor(MutationVisitor):
         return AT_IMPORT
 
     def _skip_node_and_children(self, node: cst.CSTNode) -> bool:
-        if m.matches(node, _FOR_TYPE_CHECKERS) or _is_prose(node):
+        if m.matches(node, _FOR_TYPE_CHECKERS | _STRICT) or _is_prose(node):
             return True
         if isinstance(node, cst.FunctionDef):  # mutmut leaves decorated ones out, because of how it runs them
             return False
@@ -119,14 +120,27 @@ _FOR_TYPE_CHECKERS = (
 
 
 def _says_the_same(mutation: Mutation) -> bool:
-    """Whether ``False`` becomes ``None`` among a call's arguments, which hardly anything tells apart."""
+    """Whether ``False`` becomes ``None`` among a call's arguments, which hardly anything tells apart.
+
+    Or only ``strict`` is another: it asserts, and nothing comes of that without a second fault.
+    """
     match mutation.original_node, mutation.mutated_node:
-        case cst.Call(args=was), cst.Call(args=became) if len(was) == len(became):
-            return any(
+        case cst.Call(args=was), cst.Call(args=became):
+            if any(m.matches(arg, _STRICT) for arg in was) and _but_for_strict(was) == _but_for_strict(became):
+                return True
+            return len(was) == len(became) and any(
                 m.matches(old.value, m.Name("False")) and m.matches(new.value, m.Name("None"))
                 for old, new in zip(was, became, strict=True)
             )
     return False
+
+
+_STRICT = m.Arg(keyword=m.Name("strict"))
+
+
+def _but_for_strict(arguments: Sequence[cst.Arg]) -> list[str]:
+    module = cst.Module(())
+    return [module.code_for_node(each.value) for each in arguments if not m.matches(each, _STRICT)]
 
 
 _WORD = re.compile(r"[\w'’\"“”(),.;:!?…–-]+")
