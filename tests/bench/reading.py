@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 
 from kuaixintong.core.messages import Report
-from kuaixintong.core.rows import Rows, campaign_shards
+from kuaixintong.core.rows import Rows, campaign_shards, day_shards
 from kuaixintong.core.sends import Send, parse
 from kuaixintong.settings import TableNames
 from kuaixintong.status import THREADS, Lookup
@@ -174,16 +174,36 @@ def statuses(sample: int) -> None:
 
 
 def day() -> None:
-    """Read the first page of a day, and the second."""
-    lookup, begin = _look(), time.perf_counter()
-    first = lookup.of_day(DAY)
-    seconds = time.perf_counter() - begin
-    begin = time.perf_counter()
-    second = lookup.of_day(DAY, page=first.next)
-    assert len(first.items) == len(second.items) == 50
+    """Read the first page of a day, and the second, and the first one's shards by bare queries, in turns."""
+    lookup, client = _look(), aws.dynamodb_for_reading(connections=CONNECTIONS)
+    rounds = 3
+
+    def bare() -> float:
+        begin = time.perf_counter()
+        for shard in day_shards(DAY):
+            client.query(
+                TableName=os.environ["SENDS_TABLE"],
+                IndexName="by-day",
+                KeyConditionExpression="day_shard = :shard",
+                ExpressionAttributeValues={":shard": {"S": shard}},
+                ScanIndexForward=False,
+                Limit=50,
+            )
+        return time.perf_counter() - begin
+
+    def page(which: str | None = None) -> tuple[float, str | None]:
+        begin = time.perf_counter()
+        found = lookup.of_day(DAY, page=which)
+        assert len(found.items) == 50
+        return time.perf_counter() - begin, found.next
+
+    pages, shards = zip(*((page(), bare()) for _ in range(rounds)), strict=True)
+    first, theirs = sorted(seconds for seconds, _ in pages)[rounds // 2], sorted(shards)[rounds // 2]
+    second, _ = page(pages[0][1])
     print(
-        f"the first page in {seconds:.1f} s (target: at most {PAGE_SECONDS}), "
-        f"the second in {time.perf_counter() - begin:.1f} s, peak memory {_peak_megabytes():.0f} MB"
+        f"the first page in {first:.1f} s (target: at most {PAGE_SECONDS}), bare queries of its shards in "
+        f"{theirs:.1f} s, ratio {theirs / first:.2f}; the second in {second:.1f} s, "
+        f"peak memory {_peak_megabytes():.0f} MB"
     )
 
 

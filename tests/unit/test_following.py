@@ -72,4 +72,5 @@ def test_parts_are_read_ahead_by_the_number_of_their_mobiles(
     assert of_send.most <= ahead + 1  # and the one that is weighed
     streamed = of_campaign.following.of_campaign("autumn", WAITING, of_campaign.progress)
     assert sum(1 for _ in streamed) == PARTS * mobiles
-    assert of_campaign.most <= ahead + ROWS_AT_ONCE
+    of_few = mobiles <= 50
+    assert of_campaign.most <= ahead + (2 if of_few else 1) * ROWS_AT_ONCE

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import batched
+from itertools import islice
 
 from kuaixintong.core.answers import CampaignCounts, Item, Progress
 from kuaixintong.core.delivery import MobileStatus, Seen, Waiting, statuses, tells, with_mobiles
@@ -21,7 +21,7 @@ _JUDGED = (
 
 _SAID = ("mobile", "success", "result_code", "received_at")
 
-_KEYS_AT_ONCE = 5_000
+_KEYS_AT_ONCE = 10_000
 
 _MOBILES_AHEAD = 60_000
 """Mobiles of parts that are read ahead: about 60 MB, with their reports."""
@@ -73,8 +73,7 @@ class Following:
             for shard in campaign_shards(campaign)
             for key in self._listings.in_order(shard, at_once=_KEYS_AT_ONCE)
         )
-        batches = batched(keys, ROWS_AT_ONCE, strict=False)
-        rows = (row for batch in batches for row in self._rows(batch))
+        rows = self._in_batches(keys)
         return self._judged(rows, waiting, progress)
 
     def of_send(self, send_id: str, waiting: Waiting, progress: Progress | None) -> Iterator[MobileStatus]:
@@ -103,6 +102,15 @@ class Following:
             return iter(())
         many = len(row.get("mobiles", ())) > _WHOLE
         return self._reports.of_token(row["token"], fields=_SAID if many else ())
+
+    def _in_batches(self, keys: Iterator[Item]) -> Iterator[Item]:
+        """Yield rows as far as they are read: twice as many at once after a batch of parts with few mobiles."""
+        many = True  # until it is seen
+        while batch := [*islice(keys, ROWS_AT_ONCE if many else 2 * ROWS_AT_ONCE)]:
+            many = False
+            for row in self._rows(batch):
+                many = many or _weight(row) > _LEAST
+                yield row
 
     def _rows(self, keys: Iterable[Item]) -> Iterator[Item]:
         """Yield the rows of parts, in order, as many as are there."""

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 ROWS_AT_ONCE = 25
-"""Rows with all their mobiles that are asked for at once: if each has 10,000, they are 75 MB for a moment."""
+"""Rows with all their mobiles that are asked for at once: if each has 10,000, they are 75 MB for a moment.
+
+Where parts have few mobiles, twice as many.
+"""
 
 DAY_SHARD = "day_shard"
 CAMPAIGN_SHARD = "campaign_shard"
