@@ -331,7 +331,7 @@ def test_a_campaign_is_cancelled_as_far_as_it_has_come(world: World, line: Line)
     told: list[StoppedCampaign] = []
     began = world.now
     stopped = canceller(world).cancel_campaign("spring", progress=told.append)
-    assert stopped.states == {State.ACCEPTED: 2, State.CANCELLED: 1}
+    assert (stopped.campaign, stopped.states) == ("spring", {State.ACCEPTED: 2, State.CANCELLED: 1})
     assert (told[-1], stopped.since) == (stopped, began)
     assert timedelta(seconds=30) <= world.now - began <= timedelta(seconds=40)
     for number, body in enumerate(bodies[3:], start=3):  # what comes after the mark

@@ -73,6 +73,11 @@ def test_a_send_is_known_by_eight_bytes() -> None:
     )
 
 
+def test_an_entry_is_eleven_digits_of_time_and_the_digest() -> None:
+    assert caps.entry("digest-0001", NOW) == f"{1_795_406_400_000:011x}digest-0001"
+    assert BLANK == "00000000000"
+
+
 def test_times_sort_as_text() -> None:
     moments = [datetime(year, 1, 1, tzinfo=UTC) for year in (1970, 2001, 2026, 2106, 2500)]
     stamps = [caps.stamp(moment) for moment in moments]

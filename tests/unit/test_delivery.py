@@ -98,6 +98,10 @@ def test_a_report_of_a_mobile_that_was_left_out_is_believed() -> None:
     assert (first.delivery, first.reason) == ("delivered", "opted out")
 
 
+def test_each_mobile_is_told_by_the_time_that_reports_have() -> None:
+    assert {str(each.delivery) for each in statuses(ACCEPTED, Seen(()), Waiting(OVER))} == {"unreported"}
+
+
 def test_mobiles_that_share_a_reason_may_stand_together() -> None:
     invalid = [{"mobiles": [FIRST, SECOND], "reason": "opted out"}, {"mobile": "1", "reason": "odd"}]
     assert left_out({"invalid_mobiles": invalid}) == {FIRST: "opted out", SECOND: "opted out", "1": "odd"}

@@ -1,6 +1,7 @@
 """Waiting as a row: what is held until when, what waits as a message, and the send that a row tells."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,6 +99,13 @@ def test_a_row_tells_all_that_its_send_says_of_it() -> None:
         assert getattr(again, name) == getattr(send, name)
     assert (again.category, again.campaign, again.hold) == (send.category, "autumn", True)
     assert (again.parts, again.fingerprint, again.expires) == (send.parts, send.fingerprint, send.expires)
+
+
+def test_a_row_tells_until_when_its_code_is_good() -> None:
+    until = NOW + timedelta(minutes=10)
+    send = replace(send_of(category="otp"), otp_until=until)
+    assert told(ROWS.noted(send, send.parts[0], now=NOW)).otp_until == until
+    assert told(ROWS.noted(send_of(), send_of().parts[0], now=NOW)).otp_until is None
 
 
 def test_a_row_tells_its_part_alone_and_of_how_many() -> None:
