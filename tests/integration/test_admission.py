@@ -80,6 +80,22 @@ def test_a_timestamp_tells_the_time_to_the_second(world: World, admission: Admis
         assert abs(told - world.now) <= timedelta(seconds=2)
 
 
+def test_a_slot_that_was_slept_through_is_given_up_for_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.requests_per_second = 2
+    prove(process(world))
+    too_long = iter([0.5])
+    slots = world.new_slots(
+        Accounts(world.table("AccountTable")),
+        sleep=lambda seconds: world.pass_time(seconds=seconds + next(too_long, 0)),
+    )
+    monkeypatch.setattr(world, "new_slots", lambda *_, **__: slots)
+    ticket = process(world).enter(seconds=10)
+    assert next(too_long, None) is None
+    assert slots.good(ticket.slot)
+
+
 # --- probes -----------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +181,16 @@ def test_after_a_pause_for_authentication_the_probe_carries_the_newest_secret(
     world.change_secret("new")
     world.pass_time(seconds=60)
     assert admission.enter().credentials.pwd == "new"
+
+
+def test_a_probe_whose_secret_is_found_to_be_another_accounts_is_none(world: World, admission: Admission) -> None:
+    admission.leave(admission.enter(), Shown(answered=True, trouble=Trouble.AUTHENTICATION))
+    world.change_secret("new", cid=ANOTHER)
+    world.pass_time(seconds=60)
+    assert refused(admission) == (world.now, None)
+    assert "probe_until" not in world.account()
+    ticket = admission.enter()
+    assert (ticket.credentials.cid, ticket.probing) == (ANOTHER, True)
 
 
 def test_slots_of_an_account_that_come_after_its_secret_has_changed_are_not_the_new_accounts(

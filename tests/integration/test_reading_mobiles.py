@@ -1,5 +1,6 @@
 """Everything to and from one mobile: found whatever became of it, in one order of time, in pages."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -249,6 +250,22 @@ def test_a_long_conversation_is_joined_in_batches_of_a_hundred(reading: Tables) 
     assert [brief(event)[1] for event in found.events] == [f"order-{219 - number:04}" for number in range(5)]
     assert reading.operations.count("BatchGetItem") == 3 + len(found.events)
     assert len(reading.operations) < 20
+
+
+def test_a_page_asks_each_list_once_for_as_much_as_it_needs(reading: Tables) -> None:
+    reading.outbound()
+    reading.send(state="ACCEPTED", token=TOKEN, accepted_at=moment(1))
+    for second in range(10):
+        reading.report(code=f"{second}", received_at=moment(second))
+        reading.mo(f"2026-11-23 12:00:0{second}")
+    reading.asked.clear()
+    found = reading.lookup.of_mobile(FIRST, size=3)
+    reported = {brief(event)[3] for event in found.events if isinstance(event, Reported)}
+    assert (len(found.events), reported) == (3, {"order-1"})  # as the join has shown, with no question of its own
+    tables = Counter((asked["TableName"], asked.get("IndexName")) for asked in reading.asked)
+    assert set(tables.values()) == {1}, tables
+    limits = {asked["TableName"]: asked["Limit"] for asked in reading.asked if "Limit" in asked}
+    assert limits == {reading.names[table]: 5 for table in ("ReportsTable", "InboundTable")}
 
 
 def test_a_page_token_of_another_mobile_is_refused(reading: Tables) -> None:
