@@ -26,7 +26,7 @@ MOBILE = "13512345"  # how all mobiles begin here
 WORDS = "私房话"  # what all contents contain
 
 thousands = settings(
-    max_examples=10_000 if FULL else 200,
+    max_examples=2_000 if FULL else 200,
     deadline=None,
     derandomize=not FULL,
     print_blob=True,
@@ -332,7 +332,7 @@ def test_a_mangled_push_is_refused_or_told_so_or_kept(
             assert (status, witness.receiver.sent) == (403, [])
 
 
-@settings(thousands, max_examples=1_500 if FULL else 100)
+@settings(thousands, max_examples=1_000 if FULL else 100)
 @given(
     body=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )

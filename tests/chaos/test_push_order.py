@@ -16,7 +16,7 @@ from tests.receiving import Receiver, Row, push, without_times
 FULL = os.environ.get("CHAOS") == "full"
 
 some = settings(
-    max_examples=500 if FULL else 20,
+    max_examples=250 if FULL else 20,
     deadline=None,
     derandomize=not FULL,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
