@@ -157,7 +157,7 @@ def test_a_dear_part_that_asked_for_too_long_leaves_the_next_one_alone(world: Wo
     world.pass_time(seconds=20)
     assert dear(second).of_balance
     first.leave(late, Shown(answered=True))
-    with pytest.raises(OutOfBalance):
+    with pytest.raises(OutOfBalance, match="below 10 messages"):
         dear(third)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from kuaixintong.slots import NoSlot
 from tests.sending import BODY, fails, proven
 from tests.world import World
 
@@ -30,6 +31,19 @@ def test_a_probe_is_sent_though_its_slot_passes_while_the_right_to_it_is_won(pac
     assert paced.deliver(BODY).again is None
     assert paced.row()["state"] == "ACCEPTED"
     assert writes.count <= 5
+
+
+def test_slots_that_are_missed_again_and_again_are_asked_for_no_longer_than_there_is_time(paced: World) -> None:
+    proven(paced)
+    paced.pass_time(seconds=5)
+
+    def slower_each_time(call: int) -> None:
+        assert call < 10, "it is written again and again, to no purpose"
+        paced.pass_time(seconds=0.3 * 2**call)
+
+    paced.happens("AccountTable.update", slower_each_time)
+    with pytest.raises(NoSlot, match="missed before they are ours"):
+        paced.new_sender().admission.enter(seconds=2)
 
 
 def test_a_part_whose_slot_cannot_be_taken_is_put_back_for_its_request_never_left(paced: World) -> None:

@@ -1,6 +1,7 @@
 """From a send's fields to messages: the same send comes out of the queue, whole, in however many messages."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from kuaixintong.core import sends
 from kuaixintong.core.bodies import LONGEST_BODY, Category
-from kuaixintong.core.enqueueing import Draft, Message, batches, drafted, lane_of
+from kuaixintong.core.enqueueing import Draft, Enqueued, Message, Preview, batches, drafted, lane_of, previewed
 from kuaixintong.core.errors import SendRefused
 from kuaixintong.core.lanes import Lane
 from kuaixintong.core.limits import MESSAGE_BYTES
@@ -120,6 +121,35 @@ def test_a_mobile_that_was_unusable_as_a_whole_stays_so_though_it_is_a_good_one_
     assert send.mobiles == ("18930612517",)
 
 
+def test_a_draft_knows_its_place_among_the_sends_of_a_call() -> None:
+    made = drafted(GOOD, fresh_id="fresh", index=7)
+    assert (made.index, made.messages[0].index) == (7, 7)
+    assert (draft().index, draft().messages[0].index) == (0, 0)
+
+
+def test_the_digest_of_the_payload_is_the_senders_and_none_where_no_send_has_it() -> None:
+    made = draft(id="a")
+    assert made.fingerprint == received(made.messages[0]).fingerprint
+    assert draft(id="a", mobiles=numbers(75_000)).fingerprint is None
+    enqueued = Enqueued(0, "a", ("a",), Lane.ORDINARY, None)
+    assert enqueued.fingerprint is None
+    assert replace(enqueued, fingerprint="f") == enqueued
+    assert "fingerprint" not in repr(enqueued)
+
+
+def test_a_preview_tells_what_a_send_would_be() -> None:
+    fields = GOOD | {
+        "mobiles": [*numbers(10_001), "bad", "+86 13700000000"],
+        "content": "x" * 71,
+        "category": "otp",
+    }
+    assert previewed(fields) == Preview(
+        mobiles=10_001, invalid_mobiles=("bad",), segments=2, cost=20_002, parts=2, lane=Lane.URGENT
+    )
+    with pytest.raises(SendRefused, match="content"):
+        previewed(GOOD | {"content": ""})
+
+
 def test_neither_content_nor_mobiles_are_shown() -> None:
     shown = repr(draft())
     assert "培训" not in shown
@@ -168,6 +198,14 @@ def test_the_ids_of_shares_and_their_campaign_keep_the_rules_however_long_the_se
     assert [share.send_id for share in shares] == [f"{label}:1", f"{label}:2"]
     assert {share.campaign for share in shares} == {label}
     assert label == "x" * length or (length > 100 and label.startswith("x" * 67 + ":"))
+
+
+def test_a_share_of_unusable_mobiles_is_as_full_as_it_can_be() -> None:
+    unusable = [f"bad-{number:06}" for number in range(100_000)]
+    first, second = draft(id="a", mobiles=unusable).messages
+    most, one = LONGEST_BODY - len("999999"), len('"bad-000000",')  # the number of a share may be longer
+    assert most - one < first.length <= most
+    assert [each.mobile for share in (first, second) for each in received(share).invalid_mobiles] == unusable
 
 
 def test_a_campaign_of_its_own_stays_the_shares_campaign() -> None:
