@@ -2,9 +2,9 @@
 
 Near is a convention: tests that are named for the module (``core/ledger`` and ``test_ledger.py``,
 ``stores/account`` and ``test_account_store.py``), and tests that import it, for a shell or a store also by way
-of a helper such as ``tests/world.py``. What is pure has to be noticed by its unit tests. A module that has no
-tests is tested through those that import it, so what is near to them is near to it. Of these tests, only the ones
-that run a mutant's function are asked.
+of a helper such as ``tests/world.py``, or of the wiring. What is pure has to be noticed by its unit tests. What
+has no tests is tested through what imports it, so what is near to that is near to it. Of these tests,
+only the ones that run a mutant's function are asked.
 """
 
 import ast
@@ -71,12 +71,23 @@ def near(module: Module) -> tuple[Path, ...]:
 
 @cache
 def _imports(path: Path, *, helped: bool = False) -> frozenset[str]:
-    """Return what a file imports, ``helped`` by what the tests' helpers import in their turn."""
+    """Return what a file imports, ``helped`` by what the tests' helpers, and the wiring, import in their turn."""
     found = frozenset(_names(ast.parse(path.read_text("utf-8"))))
     if helped:
-        helpers = (ROOT / f"{name.replace('.', '/')}.py" for name in found if name.startswith("tests."))
-        found = found.union(*(_imports(helper, helped=True) for helper in helpers if helper.exists()))
+        helpers = (helper for name in found if (helper := _helper(name)))
+        found = found.union(*(_imports(helper, helped=True) for helper in helpers))
     return found
+
+
+def _helper(name: str) -> Path | None:
+    """Return the file of what only brings together what is put to the test; ``None`` for all else."""
+    if name.startswith("tests."):
+        path = ROOT / f"{name.replace('.', '/')}.py"
+    elif name.startswith("kuaixintong.wiring."):
+        path = PACKAGE.parent / f"{name.replace('.', '/')}.py"
+    else:
+        return None
+    return path if path.exists() else None
 
 
 def _names(tree: ast.Module) -> Iterator[str]:

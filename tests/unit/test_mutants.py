@@ -89,6 +89,7 @@ def test_near_are_tests_that_are_named_for_a_module_or_import_it() -> None:
     assert "test_claims.py" not in names("core/ledger")  # it is no unit test, and the ledger is pure
     assert "test_account_store.py" in names("stores/account")
     assert "test_receiver.py" in names("reception")  # by way of tests/receiving.py
+    assert "test_reading_lists.py" in names("listing")  # by way of tests/reading.py and the wiring
     assert "test_template.py" not in names("submission")
 
 
