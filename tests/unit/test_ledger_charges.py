@@ -1,4 +1,4 @@
-"""What a part has of a day's limit: charged once however many deliveries reserve, and given back if nothing went."""
+"""What a part has of a day's limit: charged once, whoever reserves, and given back if nothing went."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuaixintong.core.errors import PageUnknown, RequestWrong
-from kuaixintong.core.pages import place, sized, token
+from kuaixintong.core.pages import Page, place, sized, token
 
 
 @given(st.text(), st.lists(st.text(), min_size=1))
@@ -16,6 +16,18 @@ def test_a_place_comes_back_as_it_was(subject: str, where: list[str]) -> None:
     written = token("day", subject, where)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", written)
     assert place(written, "day", subject) == tuple(where)
+
+
+@pytest.mark.parametrize("text", ["a b", "ab==", "_-+/", "Wy\nJk"])
+def test_what_holds_any_other_character_is_no_token(text: str) -> None:
+    with pytest.raises(PageUnknown, match="no page token"):
+        place(text, "day", "2026-11-23")
+    with pytest.raises(PageUnknown, match="no page token"):
+        place(f"{token('day', '2026-11-23', ['a'])}!", "day", "2026-11-23")
+
+
+def test_a_page_is_the_last_unless_it_says_otherwise() -> None:
+    assert Page(()).next is None
 
 
 def test_no_token_is_the_first_page() -> None:
