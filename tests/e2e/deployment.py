@@ -165,13 +165,14 @@ class Deployment:
     def queue_runs_empty(self, *, seconds: float = 300.0) -> None:
         """Wait until every message has left the send queue. What is left is told, and what holds it up."""
         try:
-            wait_until(lambda: self.messages_left() == 0, "The send queue runs empty", seconds=seconds)
+            # asked twenty times a second, an emulator on a busy machine gets round to little else
+            wait_until(lambda: self.messages_left() == 0, "The send queue runs empty", seconds=seconds, pause=0.5)
         except Failed as error:
             parts = [
                 {name: value for name, value in part.items() if name not in ("mobiles", "content")}
-                for part in self.rows("Sends")
+                for part in sorted(self.rows("Sends"), key=lambda part: part["created_at"])
                 if part["state"] in ledger.OPEN
-            ]
+            ][-5:]
             counts = [f"{left} of {queue}" for queue in _QUEUES if (left := self.messages_left(queue))]
             raise Failed(f"{error} There are {counts}. Open: {parts}. Account: {self.account()}") from error
 

@@ -117,7 +117,7 @@ def test_an_import_that_is_killed_reaches_everybody_once(
     def accepted() -> Counter[str]:
         return Counter(mobile for message in platform.messages() for mobile in message.mobiles)
 
-    wait_until(lambda: len(accepted()) == 200, "All are accepted", seconds=120)
+    wait_until(lambda: len(accepted()) == 200, "All are accepted", seconds=600)
     deployment.queue_runs_empty()
     assert set(accepted().values()) == {1}
     shown = subprocess.run(
