@@ -50,16 +50,17 @@ def grounds() -> list[Schedule]:
     return [*plain, *paced, *(replace(ground, campaign=True) for ground in fine)]
 
 
-def everything(longest: int) -> list[Branch]:
-    """Return every schedule of up to so many faults; on all but two grounds one fault fewer.
+def everything(longest: int, *, unproven: int | None = None) -> list[Branch]:
+    """Return every schedule of up to so many faults; on the grounds that are not plain, one fault fewer.
 
-    The two are those that most sends find: an account that is proven, and nothing else to be heeded.
+    Of an account that is not proven up to ``unproven`` faults, if that is another number.
     """
 
-    def less(ground: Schedule) -> bool:
-        return not ground.proven or ground.refused or ground.paced or ground.campaign
+    def most(ground: Schedule) -> int:
+        plainly = longest if ground.proven or unproven is None else unproven
+        return min(plainly, longest - max(ground.refused, ground.paced, ground.campaign))
 
-    return [Branch(ground.then(fault), longest - less(ground)) for ground, fault in product(grounds(), FAULTS)]
+    return [Branch(ground.then(fault), most(ground)) for ground, fault in product(grounds(), FAULTS)]
 
 
 def some(count: int, longest: int, *, seed: int) -> list[Branch]:

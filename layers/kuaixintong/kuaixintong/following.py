@@ -22,6 +22,7 @@ _JUDGED = (
 _SAID = ("mobile", "success", "result_code", "received_at")
 
 _KEYS_AT_ONCE = 10_000
+"""About as many as DynamoDB's page of 1 MB holds, which ends it in any case."""
 
 _MOBILES_AHEAD = 60_000
 """Mobiles of parts that are read ahead: about 60 MB, with their reports."""
@@ -73,8 +74,7 @@ class Following:
             for shard in campaign_shards(campaign)
             for key in self._listings.in_order(shard, at_once=_KEYS_AT_ONCE)
         )
-        rows = self._in_batches(keys)
-        return self._judged(rows, waiting, progress)
+        return self._judged(self._in_batches(keys), waiting, progress)
 
     def of_send(self, send_id: str, waiting: Waiting, progress: Progress | None) -> Iterator[MobileStatus]:
         """Yield every mobile of a send, part by part."""
