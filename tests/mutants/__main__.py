@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.mutants import trial
 from tests.mutants.accepted import accepted
-from tests.mutants.campaign import Result, TestsFail, Trial, watch
+from tests.mutants.campaign import Result, TestsFail, run, watch
 from tests.mutants.modules import Module, modules
 
 SAMPLE = 60
@@ -55,28 +55,23 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(chosen: Sequence[Module], asked: argparse.Namespace) -> list[Result]:
-    most = asked.sample or (None if asked.module else SAMPLE)
     gc.freeze()  # what is there now is the children's too, and never collected
     _progress("watching the tests, to know which of them run what")
     coverage = watch(chosen, side_by_side=asked.jobs)
     for test in sorted(coverage.failing):
         print(f"not asked, since it fails without any fault: {test}")
-    equivalent = accepted()
     results = []
-    for module in chosen:
-        one = Trial(module, coverage, equivalent)
-        results.append(one.run(most=most, seed=asked.seed, side_by_side=asked.jobs, tell=_tell_progress))
-        _tell_module(results[-1])
+    most = asked.sample or (None if asked.module else SAMPLE)
+    for result in run(chosen, coverage, accepted(), most=most, seed=asked.seed, side_by_side=asked.jobs):
+        results.append(result)
+        _tell_module(result)
+        _progress(f"{len(results)} of {len(chosen)} modules tried")
     return results
 
 
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="\r", file=sys.stderr, flush=True)
-
-
-def _tell_progress(result: Result) -> None:
-    _progress(f"{result.module.name}: {result.tried} tried, {len(result.survived)} survived ")
 
 
 def _line(result: Result) -> str:

@@ -2,21 +2,25 @@
 
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, batched
 from pathlib import Path
+from typing import TypeGuard
 
 from tests.mutants import processes, trial
 from tests.mutants.accepted import Accepted
 from tests.mutants.faults import AT_IMPORT, Fault, Faults
 from tests.mutants.modules import Module, near
 from tests.mutants.processes import Ended, Job
-from tests.mutants.trial import Coverage
+from tests.mutants.trial import Asked, Coverage
 
 _PATIENCE = 10.0
 """Seconds of tests per mutant: those that are named for its module first, then the quickest."""
+
+_SERVED = 100
+"""Mutants, at most, of one server."""
 
 _PARTS = 6
 """Pieces into which the tests are cut to be watched, so that no process waits long for another's last."""
@@ -73,76 +77,148 @@ def _pass[T](ended: Ended[T]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """A mutant by its number; ``None`` is the module as it is."""
+class Served:
+    """Faults of a module that one server tries; what became of them will stand in ``result``."""
 
+    module: Module
+    result: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Afresh:
+    """A fault that a program is made for, by its number; ``None`` is the module as it is."""
+
+    module: Module
     number: int | None
-    sampled: bool = True
+
+
+type Name = Served | Afresh
+
+
+def run(
+    modules: Sequence[Module],
+    coverage: Coverage,
+    equivalent: Sequence[Accepted],
+    *,
+    most: int | None,
+    seed: int,
+    side_by_side: int,
+) -> Iterator[Result]:
+    """Try mutants of each module, at most ``most``, chosen by ``seed``; yield what became of each module's.
+
+    Raises :class:`TestsFail`.
+    """
+    trials: dict[Module, Trial] = {}
+
+    def jobs(folder: Path) -> Iterator[Job[Name]]:
+        for module in modules:  # one after the other: the faults of all at once would take gigabytes
+            trials[module] = Trial(module, coverage, equivalent, most=most, seed=seed)
+            yield from trials[module].jobs(folder)
+
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        todo = jobs(Path(folder))
+        while True:
+            late: list[Job[Name]] = []
+            for ended in processes.run(todo, side_by_side=side_by_side):
+                trial = trials[ended.name.module]
+                late += trial.judge(ended)
+                if trial.is_over:
+                    yield trials.pop(trial.module).result
+            if not late:
+                return
+            todo = iter(late)
 
 
 class Trial:
     """One module's mutants."""
 
-    def __init__(self, module: Module, coverage: Coverage, equivalent: Sequence[Accepted]) -> None:
+    def __init__(
+        self, module: Module, coverage: Coverage, equivalent: Sequence[Accepted], *, most: int | None, seed: int
+    ) -> None:
         self.module = module
         self._faults = Faults(module.path)
         self._coverage = coverage
-        self._equivalent = {each.fault: each for each in equivalent if each.module == module.name}
+        self.result = Result(module, len(self._faults))
+        self._known = self._find({each.fault: each for each in equivalent if each.module == module.name})
+        self._chosen = list(range(len(self._faults)))
+        if most is not None and most < len(self._chosen):
+            self._chosen = sorted(random.Random(f"{seed} {module.name}").sample(self._chosen, most))
+        self._open: set[int | None] = {None, *self._chosen, *self._known}
 
-    def run(self, *, most: int | None, seed: int, side_by_side: int, tell: Callable[[Result], None]) -> Result:
-        """Try mutants, at most ``most`` of them, chosen by ``seed``. Raises :class:`TestsFail`."""
-        result = Result(self.module, len(self._faults))
-        known = self._known(result)
-        chosen = list(range(len(self._faults)))
-        if most is not None and most < len(chosen):
-            chosen = sorted(random.Random(f"{seed} {self.module.name}").sample(chosen, most))
-        extra = [Tried(number, sampled=False) for number in known if number not in chosen]
-        for ended in processes.run(self._jobs([*map(Tried, chosen), *extra]), side_by_side=side_by_side):
-            self._judge(ended, result, known)
-            tell(result)
-        return result
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known of every mutant what became of it."""
+        return not self._open
 
-    def _known(self, result: Result) -> dict[int, Accepted]:
+    def _find(self, equivalent: Mapping[Fault, Accepted]) -> dict[int, Accepted]:
         """Return the accepted mutants by their numbers; tell of those that there are no more."""
         found: dict[int, Accepted] = {}
-        for where in {fault.where for fault in self._equivalent}:
+        for where in {fault.where for fault in equivalent}:
             for number in self._faults.inside(where):
-                if entry := self._equivalent.get(self._faults.fault(number)):
+                if entry := equivalent.get(self._faults.fault(number)):
                     found[number] = entry
-        gone = set(self._equivalent.values()) - set(found.values())
-        result.stale += [f"There is no such mutant any more: {entry}" for entry in gone]
+        gone = set(equivalent.values()) - set(found.values())
+        self.result.stale += [f"There is no such mutant any more: {entry}" for entry in gone]
         return found
 
-    def _jobs(self, mutants: Sequence[Tried]) -> Iterator[Job[Tried]]:
-        for each in [Tried(None), *mutants]:
-            where = AT_IMPORT if each.number is None else self._faults.where(each.number)
-            tests, seconds = self._tests(where)
-            yield Job(each, partial(self._try, each.number, tests), 20 + 5 * seconds)
+    def jobs(self, folder: Path) -> Iterator[Job[Name]]:
+        """Yield what is to be run, to :meth:`judge` how it ended. Servers write into ``folder``."""
+        todo = [*self._open]
+        for number, piece in enumerate(batched(filter(self._is_quick, todo), _SERVED, strict=False)):
+            asked = [self._asked(each) for each in (None, *piece)]
+            name = Served(self.module, folder / f"{self.module.dotted}-{number}")
+            work = partial(trial.serve, self.module, self._faults, asked, name.result)
+            yield Job(name, work, 60 + sum(each.seconds for each in asked))
+        yield from (self._afresh(number) for number in todo if not self._is_quick(number))
 
-    def _try(self, number: int | None, tests: Sequence[str]) -> int:
+    def judge(self, ended: Ended[Name]) -> Iterable[Job[Name]]:
+        """Note what became of mutants; return what is to be run yet. Raises :class:`TestsFail`."""
+        match ended.name:
+            case Served(_, result):
+                _pass(ended)
+                for number, status in trial.read_served(result):
+                    if status == trial.NOT_IN_A_FUNCTION:
+                        yield self._afresh(number)
+                    elif number is not None:
+                        self._judge(number, status)
+            case Afresh(_, None):
+                _pass(ended)
+                self._open.remove(None)
+            case Afresh(_, int(number)):
+                self._judge(number, ended.status)
+
+    def _is_quick(self, number: int | None) -> TypeGuard[int]:
+        return number is not None and not self._coverage.meets_all(self.module, self._faults.where(number))
+
+    def _afresh(self, number: int | None) -> Job[Name]:
+        asked = self._asked(number)
+        return Job(Afresh(self.module, number), partial(self._try, asked), asked.seconds)
+
+    def _try(self, asked: Asked) -> int:
         """Run in a process of its own."""
+        number = asked.number
         source = self.module.path.read_text("utf-8") if number is None else self._faults.source(number)
-        return trial.try_tests(self.module, source, tests)
+        return trial.try_tests(self.module, source, asked.tests)
 
-    def _tests(self, where: str) -> tuple[list[str], float]:
-        """Return the tests to ask, in their order, and how long they take."""
+    def _asked(self, number: int | None) -> Asked:
+        """Return the tests to ask about a mutant, in their order."""
+        where = AT_IMPORT if number is None else self._faults.where(number)
         found = self._coverage.of(self.module, where)
         found.sort(key=lambda each: (not self.module.names(Path(each.test.partition("::")[0])), each.seconds))
         until = list(accumulate(each.seconds for each in found))
         enough = [each for each, seconds in zip(found, until, strict=True) if seconds <= _PATIENCE] or found[:1]
-        return [each.test for each in enough], sum(each.seconds for each in enough)
+        return Asked(number, [each.test for each in enough], 20 + 5 * sum(each.seconds for each in enough))
 
-    def _judge(self, ended: Ended[Tried], result: Result, known: dict[int, Accepted]) -> None:
-        number, survived = ended.name.number, ended.status in trial.NOTHING_NOTICED
-        if ended.status == trial.NO_PROGRAM:
+    def _judge(self, number: int, status: int) -> None:
+        self._open.remove(number)
+        if status == trial.NO_PROGRAM:
             return
-        if number is None:
-            _pass(ended)
-        elif number in known:
-            result.accepted += survived and ended.name.sampled
-            result.noticed += ended.name.sampled and not survived
+        result, survived, sampled = self.result, status in trial.NOTHING_NOTICED, number in self._chosen
+        if known := self._known.get(number):
+            result.accepted += survived and sampled
+            result.noticed += sampled and not survived
             if not survived:
-                result.stale.append(f"It is noticed after all: {known[number]}")
+                result.stale.append(f"It is noticed after all: {known}")
         elif survived:
             result.survived.append(self._faults.fault(number))
         else:

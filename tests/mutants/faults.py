@@ -83,8 +83,9 @@ class _Visitor(MutationVisitor):
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._inside.append(node)
         deeper = super().on_visit(node)
-        self.mutations = [each for each in self.mutations if not _says_the_same(each)]
-        self.where += [self._function()] * (len(self.mutations) - len(self.where))
+        new = self.mutations[len(self.where) :]
+        self.mutations[len(self.where) :] = kept = [each for each in new if not _says_the_same(each)]
+        self.where += [self._function()] * len(kept)
         return deeper
 
     def on_leave(self, original_node: cst.CSTNode) -> None:

@@ -1,19 +1,25 @@
-"""Tests in a forked process that imports one module of ours with another text.
+"""Tests in a forked process in which one module of ours has another text.
 
-The parent imports what the tests need of other people's and nothing of ours; the child imports ours afresh, tables
-and all. No file is written: the tree stays as it is.
+Two ways lead there. What is run at import, a table say, is another only if all that takes it along is imported
+after it: the parent imports what the tests need of other people's and nothing of ours; the child imports ours
+afresh. A fault in one function can be put into a program that has imported everything, its tests too: such a
+program, a server, is made once for many faults, and forks a child for each. No file is written: the tree stays as
+it is.
 """
 
+import gc
 import importlib
 import importlib.util
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -21,8 +27,11 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.mutants.faults import AT_IMPORT
+from tests.mutants import processes
+from tests.mutants.faults import AT_IMPORT, Faults
 from tests.mutants.modules import PACKAGE, ROOT, Module, near
+from tests.mutants.processes import Job
+from tests.mutants.swap import Functions
 
 _PRELOADED = (
     *("aiohttp.web", "aws_lambda_powertools.utilities.batch", "boto3.dynamodb.conditions", "hypothesis"),
@@ -35,6 +44,9 @@ NOTHING_NOTICED = (0, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 NO_PROGRAM = 80
 """Exit status of a trial of what is no Python."""
+
+NOT_IN_A_FUNCTION = 81
+"""Exit status of a trial by a server that has to be made afresh: the fault is not in one function alone."""
 
 _QUIETLY = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=0")
 
@@ -103,6 +115,93 @@ class _Given(SourceFileLoader):
         return code
 
 
+# --- many trials, by a server -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A fault by its number, the tests that are asked about it, and the seconds that they may take.
+
+    ``None`` is the module as it is.
+    """
+
+    number: int | None
+    tests: Sequence[str]
+    seconds: float
+
+
+def serve(module: Module, faults: Faults, asked: Sequence[Asked], result: Path) -> int:
+    """Try faults one after the other; write down the exit status of each. Returns 0, or pytest's status.
+
+    The statuses are those of :func:`try_tests`, and NOT_IN_A_FUNCTION; :func:`read_served` reads them.
+    """
+    os.chdir(ROOT)
+    server = _Server(module, faults, asked, result)
+    files = dict.fromkeys(test.partition("::")[0] for each in asked for test in each.tests)
+    if not files:  # pytest would take that for all there are
+        server.write({each.number: pytest.ExitCode.NO_TESTS_COLLECTED for each in asked})
+        return 0
+    # without capturing: a child writes its own output into its own file
+    return pytest.main([*_QUIETLY, "--capture=no", *files], plugins=[server])
+
+
+def read_served(result: Path) -> Sequence[tuple[int | None, int]]:
+    """Return each fault's number and exit status."""
+    return [(number, status) for number, status in json.loads(result.read_text("utf-8"))]
+
+
+@dataclass
+class _Server:
+    module: Module
+    faults: Faults
+    asked: Sequence[Asked]
+    result: Path
+
+    @pytest.hookimpl
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Try the faults instead of running the tests; each trial runs some of them."""
+        if session.testsfailed:
+            return False  # some could not be imported: pytest tells which
+        items = {item.nodeid: item for item in session.items}
+        assert all(test in items for each in self.asked for test in each.tests)
+        functions = Functions(self.module.path)
+        gc.collect()
+        gc.freeze()
+        jobs = (
+            Job(each.number, partial(self._try, each, session, functions, items), each.seconds)
+            for each in self.asked
+        )
+        statuses = {}
+        for ended in processes.run(jobs, side_by_side=1):
+            if ended.name is None and ended.status:
+                print(f"Without any fault, and after each other:\n{ended.output}")
+                session.testsfailed = 1
+                return True
+            statuses[ended.name] = ended.status
+        self.write(statuses)
+        return True
+
+    def write(self, statuses: Mapping[int | None, int]) -> None:
+        """Keep the exit statuses for another process."""
+        self.result.write_text(json.dumps([*statuses.items()]), "utf-8")
+
+    def _try(
+        self, asked: Asked, session: pytest.Session, functions: Functions, items: Mapping[str, pytest.Item]
+    ) -> int:
+        """Run in a process of its own."""
+        try:
+            if asked.number is not None and not functions.exchange(self.faults.source(asked.number)):
+                return NOT_IN_A_FUNCTION
+        except SyntaxError:
+            return NO_PROGRAM
+        chosen = [items[test] for test in asked.tests]
+        for item, following in zip_longest(chosen, chosen[1:]):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                return pytest.ExitCode.TESTS_FAILED
+        return pytest.ExitCode.OK
+
+
 # --- which test runs what ---------------------------------------------------------------------------------------
 
 
@@ -130,10 +229,13 @@ class Coverage:
         """Return the tests near to a module that run its function; all of them, if it is run at import."""
         files = {path.relative_to(ROOT).as_posix() for path in near(module)}
         tests = [each for each in self.tests if each.test.partition("::")[0] in files]
-        name = f"{module.name}:{where}"
-        if where == AT_IMPORT or name in self.at_import:
+        if self.meets_all(module, where):
             return tests
-        return [each for each in tests if name in each.functions]
+        return [each for each in tests if f"{module.name}:{where}" in each.functions]
+
+    def meets_all(self, module: Module, where: str) -> bool:
+        """Whether a module's function is run at import, so that a fault in it meets every test."""
+        return where == AT_IMPORT or f"{module.name}:{where}" in self.at_import
 
     def write(self, path: Path) -> None:
         """Keep this for another process."""

@@ -3,10 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.mutants.accepted import accepted
 from tests.mutants.faults import AT_IMPORT, Fault, Faults
 from tests.mutants.modules import ROOT, Module, modules, near
+from tests.mutants.swap import Functions
 
 SOURCE = '''\
 """A module."""
@@ -74,6 +78,30 @@ def test_every_mutant_differs_from_the_module_in_the_lines_that_it_tells(tmp_pat
     found = faults_of(tmp_path)
     assert all(fault.was != fault.became for fault in found)
     assert all(line.strip() in SOURCE for fault in found for line in fault.was.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "found"),
+    [
+        ("return one", "return other", (6, 2)),  # of a function that a decorator has taken along
+        ("begin + 1", "begin + 2", (7, 1)),
+        ("begin + 1", "begin + (lambda: 3)()", (8, 1)),
+        ("begin + 1", "begin + 1\n\n    last = 3", None),
+        ("other: int) -> int", "other: int = 3) -> int", None),
+        ("begin: int = 5", "begin: int = 6", None),
+        ('(1, "one")', '(2, "one")', None),
+        ("@cache", "", None),
+    ],
+)
+def test_a_fault_in_one_function_alone_is_put_into_a_program_that_runs(
+    tmp_path: Path, was: str, becomes: str, found: tuple[int, int] | None
+) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(SOURCE, "utf-8")
+    program: dict[str, Any] = {"__name__": "module"}
+    exec(compile(SOURCE, str(path), "exec", dont_inherit=True), program)
+    assert Functions(path).exchange(SOURCE.replace(was, becomes)) == (found is not None)
+    assert (program["Counter"]().next, program["least"](1, 2)) == (found or (6, 1))
 
 
 def test_every_module_has_tests_near_to_it() -> None:
