@@ -14,10 +14,10 @@ from tests.mutants.accepted import Accepted
 from tests.mutants.faults import AT_IMPORT, Fault, Faults
 from tests.mutants.modules import Module, near
 from tests.mutants.processes import Ended, Job
-from tests.mutants.trial import Asked, Coverage
+from tests.mutants.trial import Asked, Coverage, Watched
 
 _PATIENCE = 10.0
-"""Seconds of tests per mutant: those that are named for its module first, then the quickest."""
+"""Seconds of tests per mutant."""
 
 _SERVED = 100
 """Mutants, at most, of one server."""
@@ -204,10 +204,16 @@ class Trial:
         """Return the tests to ask about a mutant, in their order."""
         where = AT_IMPORT if number is None else self._faults.where(number)
         found = self._coverage.of(self.module, where)
-        found.sort(key=lambda each: (not self.module.names(Path(each.test.partition("::")[0])), each.seconds))
+        found.sort(key=self._distance)
         until = list(accumulate(each.seconds for each in found))
         enough = [each for each, seconds in zip(found, until, strict=True) if seconds <= _PATIENCE] or found[:1]
         return Asked(number, [each.test for each in enough], 20 + 5 * sum(each.seconds for each in enough))
+
+    def _distance(self, test: Watched) -> tuple[bool, bool, float]:
+        """What orders tests: those named for the module first, then those that run any of it, then the quickest."""
+        named = self.module.names(Path(test.test.partition("::")[0]))
+        runs_it = any(name.startswith(f"{self.module.name}:") for name in test.functions)
+        return not named, not runs_it, test.seconds
 
     def _judge(self, number: int, status: int) -> None:
         self._open.remove(number)
