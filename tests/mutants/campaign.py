@@ -210,7 +210,7 @@ class Trial:
         return Asked(number, [each.test for each in enough], 20 + 5 * sum(each.seconds for each in enough))
 
     def _distance(self, test: Watched) -> tuple[bool, bool, float]:
-        """What orders tests: those named for the module first, then those that run any of it, then the quickest."""
+        """What tests are sorted by: named for the module, running any of it, and how quick they are."""
         named = self.module.names(Path(test.test.partition("::")[0]))
         runs_it = any(name.startswith(f"{self.module.name}:") for name in test.functions)
         return not named, not runs_it, test.seconds

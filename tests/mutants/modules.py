@@ -2,9 +2,9 @@
 
 Near is a convention: tests that are named for the module (``core/ledger`` and ``test_ledger.py``,
 ``stores/account`` and ``test_account_store.py``), and tests that import it, for a shell or a store also by way
-of a helper such as ``tests/world.py``, of the wiring, or of the module that is the door to all reading. What is pure has to be noticed by its unit tests. What
-has no tests is tested through what imports it, so what is near to that is near to it. Of these tests,
-only the ones that run a mutant's function are asked.
+of a helper such as ``tests/world.py``, of the wiring, or of the module that is the door to all reading. What is
+pure has to be noticed by its unit tests. What has no tests is tested through what imports it, so what is near to
+that is near to it. Of these tests, only the ones that run a mutant's function are asked.
 """
 
 import ast
@@ -74,12 +74,13 @@ def near(module: Module) -> tuple[Path, ...]:
 
 @cache
 def _imports(path: Path, *, helped: bool = False) -> frozenset[str]:
-    """Return what a file imports, ``helped`` by what the tests' helpers, and the wiring, import in their turn."""
-    found = frozenset(_names(ast.parse(path.read_text("utf-8"))))
-    if helped:
-        helpers = (helper for name in found if (helper := _helper(name)))
-        found = found.union(*(_imports(helper, helped=True) for helper in helpers))
-    return found
+    """Return what a file imports, ``helped`` by what is imported by whatever only hands things on."""
+    found, todo = set[str](), [path]
+    while todo:
+        new = {*_names(ast.parse(todo.pop().read_text("utf-8")))} - found
+        found |= new
+        todo += [helper for name in new if helped and (helper := _helper(name))]
+    return frozenset(found)
 
 
 def _helper(name: str) -> Path | None:
