@@ -87,6 +87,30 @@ def test_a_bare_list_needs_no_head(optouts: OptOuts) -> None:
     assert optouts.import_csv([FIRST, "", SECOND]).noted == 2
 
 
+def test_a_mark_of_the_files_encoding_belongs_to_no_name_and_no_mobile(optouts: OptOuts) -> None:
+    assert optouts.import_csv(["\ufeffmobile,since", f"{FIRST},2020-01-02"]).wrong == ()
+    assert optouts.import_csv([f"\ufeff{SECOND}"]).wrong == ()
+    assert {each.mobile: each.since[:10] for each in optouts.list()} == {FIRST: "2020-01-02", SECOND: NOON[:10]}
+
+
+def test_of_many_lines_that_are_wrong_the_first_hundred_are_told_and_all_are_counted(optouts: OptOuts) -> None:
+    told: list[Imported] = []
+    lines = ["x"] * 1_500
+    found = optouts.import_csv(lines, progress=told.append)
+    assert (found.line, found.faults, [each.line for each in found.wrong]) == (1_500, 1_500, [*range(1, 101)])
+    assert [each.faults for each in told] == [1_000, 1_500]
+
+
+def test_a_list_is_of_the_moment_that_it_is_said_to_be_of(optouts: OptOuts) -> None:
+    optouts.import_csv([FIRST], at=NOW - timedelta(days=1))
+    assert [each.since for each in optouts.list()] == ["2026-11-22T12:00:00.000+08:00"]
+
+
+def test_a_row_that_does_not_say_who_changed_it_is_told_without(optouts: OptOuts, table: MemoryTable) -> None:
+    table.put({"mobile": FIRST, "what": "opt-out", "state": "out", "changed_at": NOON})
+    assert [*optouts.list()] == [optouts.of(FIRST)] == [OptOut(FIRST, NOON, "")]
+
+
 def test_what_is_exported_can_be_imported_and_changes_nothing(optouts: OptOuts, table: MemoryTable) -> None:
     OptOutRows(table).change(FIRST, out=True, at="2020-01-01T00:00:00.000+08:00", by="mo")
     optouts.add(SECOND)

@@ -128,7 +128,12 @@ def test_a_part_whose_row_is_not_there_is_told_last_and_fails_nothing(reading: T
         ("sent", "order-9", None, "pending"),
         ("sent", "order-7", None, "pending"),
     ]
-    assert [event.at for event in lookup.of_mobile(FIRST).events] == [moment(0), None, None]
+    events = lookup.of_mobile(FIRST).events
+    assert [(event.at, event.part) for event in events if isinstance(event, Sent)] == [
+        (moment(0), "1"),
+        (None, "1"),
+        (None, "1"),
+    ]
     assert [brief(event)[1] for event in paged(reading, 1)] == ["order-8", "order-9", "order-7"]
 
 
@@ -155,6 +160,12 @@ def test_a_mobile_in_a_half_has_the_halfs_state_and_token(reading: Tables) -> No
     assert isinstance(lone, Sent)
     assert lone.reason == "310 号码错误"
     assert told(reading, FIRST)[0] == ("reported", TOKEN, True, "order-1")
+
+
+def test_a_divided_part_that_does_not_say_whom_it_went_to_is_told_as_it_is(reading: Tables) -> None:
+    reading.outbound()
+    reading.send(state="SPLIT", mobiles=None, code=310)
+    assert told(reading) == [("sent", "order-1", "SPLIT", "pending")]
 
 
 def test_a_mobile_that_was_left_out_is_unsent_with_the_reason_whatever_became_of_the_part(reading: Tables) -> None:
@@ -196,7 +207,7 @@ def test_what_holds_for_a_mobile_stands_beside_every_page(reading: Tables) -> No
 def test_an_mo_without_a_date_stands_where_it_was_received(reading: Tables) -> None:
     row = reading.mo("some day", "?")
     [event] = reading.lookup.of_mobile(FIRST).events
-    assert (event.at, brief(event)[1]) == (row["received_at"], "?")
+    assert event == Answered(row["received_at"], "?", "some day", row["received_at"])
 
 
 # --- pages ------------------------------------------------------------------------------------------------------
