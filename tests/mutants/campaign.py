@@ -2,6 +2,7 @@
 
 import random
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -109,24 +110,26 @@ def run(
     Raises :class:`TestsFail`.
     """
     trials: dict[Module, Trial] = {}
+    late = deque[Job[Name]]()  # what a server could not try
 
     def jobs(folder: Path) -> Iterator[Job[Name]]:
         for module in modules:  # one after the other: the faults of all at once would take gigabytes
             trials[module] = Trial(module, coverage, equivalent, most=most, seed=seed)
-            yield from trials[module].jobs(folder)
+            for job in trials[module].jobs(folder):
+                yield job
+                while late:
+                    yield late.popleft()
 
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        todo = jobs(Path(folder))
-        while True:
-            late: list[Job[Name]] = []
+        todo: Iterable[Job[Name]] = jobs(Path(folder))
+        while todo:
             for ended in processes.run(todo, side_by_side=side_by_side):
-                trial = trials[ended.name.module]
-                late += trial.judge(ended)
-                if trial.is_over:
-                    yield trials.pop(trial.module).result
-            if not late:
-                return
-            todo = iter(late)
+                one = trials[ended.name.module]
+                late += one.judge(ended)
+                if one.is_over:
+                    yield trials.pop(one.module).result
+            todo = [*late]
+            late.clear()
 
 
 class Trial:
