@@ -1,9 +1,10 @@
 """Mutants of a module: mutmut's faults, in functions and in tables alike.
 
-Left alone are types, which nothing runs, sentences, since what a person reads is not for a test to pin word by
-word, and assertions that two lists are of one length.
+Left alone are types, which nothing runs, sentences and threads' names, since what a person reads is not for a test
+to pin word by word, assertions that two lists are of one length, and other spellings of an encoding.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ class _Visitor(MutationVisitor):
         return AT_IMPORT
 
     def _skip_node_and_children(self, node: cst.CSTNode) -> bool:
-        if m.matches(node, _FOR_TYPE_CHECKERS | _STRICT) or _is_prose(node):
+        if m.matches(node, _FOR_TYPE_CHECKERS | _SILENT) or _is_prose(node):
             return True
         if isinstance(node, cst.FunctionDef):  # mutmut leaves decorated ones out, because of how it runs them
             return False
@@ -123,11 +124,14 @@ _FOR_TYPE_CHECKERS = (
 def _says_the_same(mutation: Mutation) -> bool:
     """Whether ``False`` becomes ``None`` among a call's arguments, which hardly anything tells apart.
 
-    Or only ``strict`` is another: it asserts, and nothing comes of that without a second fault.
+    Or only ``strict`` is another, which asserts, and nothing comes of that without a second fault; or only what
+    threads are called; or an encoding is spelled otherwise.
     """
     match mutation.original_node, mutation.mutated_node:
+        case cst.SimpleString(evaluated_value=str(old)), cst.SimpleString(evaluated_value=str(new)):
+            return _encoding(old) is not None and _encoding(old) == _encoding(new)
         case cst.Call(args=was), cst.Call(args=became):
-            if any(m.matches(arg, _STRICT) for arg in was) and _but_for_strict(was) == _but_for_strict(became):
+            if any(m.matches(arg, _SILENT) for arg in was) and _but_for_silent(was) == _but_for_silent(became):
                 return True
             return len(was) == len(became) and any(
                 m.matches(old.value, m.Name("False")) and m.matches(new.value, m.Name("None"))
@@ -136,12 +140,19 @@ def _says_the_same(mutation: Mutation) -> bool:
     return False
 
 
-_STRICT = m.Arg(keyword=m.Name("strict"))
+_SILENT = m.Arg(keyword=m.Name("strict") | m.Name("thread_name_prefix"))
 
 
-def _but_for_strict(arguments: Sequence[cst.Arg]) -> list[str]:
+def _but_for_silent(arguments: Sequence[cst.Arg]) -> list[str]:
     module = cst.Module(())
-    return [module.code_for_node(each.value) for each in arguments if not m.matches(each, _STRICT)]
+    return [module.code_for_node(each.value) for each in arguments if not m.matches(each, _SILENT)]
+
+
+def _encoding(name: str) -> str | None:
+    try:
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return None
 
 
 _WORD = re.compile(r"[\w'’\"“”(),.;:!?…–-]+")
@@ -159,9 +170,10 @@ def _is_prose(node: cst.CSTNode) -> bool:
 
 def _difference(was: list[str], became: list[str]) -> tuple[str, str]:
     """Return the lines that differ, without what is the same before and behind them."""
-    begin = next((n for n, pair in enumerate(zip(was, became, strict=False)) if pair[0] != pair[1]), 0)
+    shorter = min(len(was), len(became))
+    pairs = zip(was, became, strict=False)
+    begin = next((n for n, pair in enumerate(pairs) if pair[0] != pair[1]), shorter)
     pairs = zip(reversed(was[begin:]), reversed(became[begin:]), strict=False)
-    shortest = min(len(was), len(became)) - begin
-    end = next((n for n, pair in enumerate(pairs) if pair[0] != pair[1]), shortest)
+    end = next((n for n, pair in enumerate(pairs) if pair[0] != pair[1]), shorter - begin)
     cut = slice(begin, -end or None)
     return dedent("\n".join(was[cut])), dedent("\n".join(became[cut]))

@@ -44,6 +44,14 @@ def least(one: int, other: int) -> int:
     if one < other:
         return one
     raise ValueError("None of them is the least.")
+
+
+def said(data: bytes) -> str:
+    match data.decode("utf-8"):
+        case "":
+            return "nothing"
+        case _:
+            return "something"
 '''
 
 
@@ -62,16 +70,19 @@ def test_faults_are_put_into_tables_defaults_and_functions_decorated_ones_too(tm
         Fault(AT_IMPORT, "begin: int = 5", "begin: int = 6"),
         Fault("Counter.next", "return self.begin + 1", "return self.begin - 1"),
         Fault("least", "if one < other:", "if one <= other:"),
+        Fault("said", 'case _:\n    return "something"', ""),
     ):
         assert expected in found
 
 
-def test_types_and_sentences_are_left_alone(tmp_path: Path) -> None:
+def test_types_sentences_and_spellings_of_an_encoding_are_left_alone(tmp_path: Path) -> None:
     told = "\n".join(fault.became for fault in faults_of(tmp_path))
     assert "TYPE_CHECKING" not in told
     assert "type Number" not in told
     assert "of them" not in told
     assert "raise ValueError(None)" in told
+    assert "UTF-8" not in told
+    assert "data.decode(None)" in told
 
 
 def test_every_mutant_differs_from_the_module_in_the_lines_that_it_tells(tmp_path: Path) -> None:
