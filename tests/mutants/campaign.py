@@ -2,22 +2,21 @@
 
 import random
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, batched
 from pathlib import Path
-from typing import TypeGuard
 
 from tests.mutants import processes, trial
 from tests.mutants.accepted import Accepted
-from tests.mutants.faults import AT_IMPORT, Fault, Faults
+from tests.mutants.faults import Fault, Faults
 from tests.mutants.modules import Module, near
 from tests.mutants.processes import Ended, Job
 from tests.mutants.trial import Asked, Coverage, Watched
 
-_PATIENCE = 10.0
+_PATIENCE = 6.0
 """Seconds of tests per mutant."""
 
 _SERVED = 100
@@ -79,7 +78,7 @@ def _pass[T](ended: Ended[T]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Faults of a module that one server tries; what became of them will stand in ``result``."""
+    """Mutants of a module that one server tries; what became of them will stand in ``result``."""
 
     module: Module
     result: Path
@@ -87,7 +86,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Afresh:
-    """A fault that a program is made for, by its number; ``None`` is the module as it is."""
+    """A mutant that a program is made for, by its number; ``None`` is the module as it is."""
 
     module: Module
     number: int | None
@@ -109,13 +108,15 @@ def run(
 
     Raises :class:`TestsFail`.
     """
-    trials: dict[Module, Trial] = {}
-    late = deque[Job[Name]]()  # what a server could not try
+    under_way: dict[Module, Mutants] = {}
+    late = deque[
+        Job[Name]
+    ]()  # what could not be known before: what a server could not try, and the tests' own proof
 
     def jobs(folder: Path) -> Iterator[Job[Name]]:
-        for module in modules:  # one after the other: the faults of all at once would take gigabytes
-            trials[module] = Trial(module, coverage, equivalent, most=most, seed=seed)
-            for job in trials[module].jobs(folder):
+        for module in modules:  # one after the other: the first are tried while the others are made
+            under_way[module] = Mutants(module, coverage, equivalent, most=most, seed=seed)
+            for job in under_way[module].jobs(folder):
                 yield job
                 while late:
                     yield late.popleft()
@@ -124,16 +125,17 @@ def run(
         todo: Iterable[Job[Name]] = jobs(Path(folder))
         while todo:
             for ended in processes.run(todo, side_by_side=side_by_side):
-                one = trials[ended.name.module]
-                late += one.judge(ended)
-                if one.is_over:
-                    yield trials.pop(one.module).result
+                mutants = under_way[ended.name.module]
+                late += mutants.judge(ended)
+                if mutants.is_over:
+                    yield under_way.pop(mutants.module).result
             todo = [*late]
             late.clear()
+    yield from (mutants.result for mutants in under_way.values())  # modules that have none
 
 
-class Trial:
-    """One module's mutants."""
+class Mutants:
+    """One module's mutants that are tried."""
 
     def __init__(
         self, module: Module, coverage: Coverage, equivalent: Sequence[Accepted], *, most: int | None, seed: int
@@ -146,12 +148,14 @@ class Trial:
         self._chosen = list(range(len(self._faults)))
         if most is not None and most < len(self._chosen):
             self._chosen = sorted(random.Random(f"{seed} {module.name}").sample(self._chosen, most))
-        self._open: set[int | None] = {None, *self._chosen, *self._known}
+        self._open = {*self._chosen, *self._known}
+        self._noticed: Counter[str] = Counter()
+        self._proven = False
 
     @property
     def is_over(self) -> bool:
-        """Whether it is known of every mutant what became of it."""
-        return not self._open
+        """Whether it is known of every mutant what became of it, and that the tests pass without."""
+        return not self._open and self._proven
 
     def _find(self, equivalent: Mapping[Fault, Accepted]) -> dict[int, Accepted]:
         """Return the accepted mutants by their numbers; tell of those that there are no more."""
@@ -168,11 +172,11 @@ class Trial:
         """Yield what is to be run, to :meth:`judge` how it ended. Servers write into ``folder``."""
         todo = [*self._open]
         for number, piece in enumerate(batched(filter(self._is_quick, todo), _SERVED, strict=False)):
-            asked = [self._asked(each) for each in (None, *piece)]
+            asked = [self._asked(each) for each in piece]
             name = Served(self.module, folder / f"{self.module.dotted}-{number}")
             work = partial(trial.serve, self.module, self._faults, asked, name.result)
-            yield Job(name, work, 60 + sum(each.seconds for each in asked))
-        yield from (self._afresh(number) for number in todo if not self._is_quick(number))
+            yield Job(name, work, 600 + sum(each.seconds for each in asked))
+        yield from (self._afresh(self._asked(number)) for number in todo if not self._is_quick(number))
 
     def judge(self, ended: Ended[Name]) -> Iterable[Job[Name]]:
         """Note what became of mutants; return what is to be run yet. Raises :class:`TestsFail`."""
@@ -180,22 +184,28 @@ class Trial:
             case Served(_, result):
                 _pass(ended)
                 for number, status in trial.read_served(result):
-                    if status == trial.NOT_IN_A_FUNCTION:
-                        yield self._afresh(number)
-                    elif number is not None:
+                    if status == trial.NOT_HERE:
+                        yield self._afresh(self._asked(number))
+                    else:
                         self._judge(number, status)
             case Afresh(_, None):
                 _pass(ended)
-                self._open.remove(None)
+                self._proven = True
             case Afresh(_, int(number)):
+                self._noticed.update(trial.failed(ended.output))
                 self._judge(number, ended.status)
+        if not self._open and not self._proven:
+            if self._noticed:
+                yield self._afresh(trial.unharmed(self._noticed))
+            else:
+                self._proven = True
 
-    def _is_quick(self, number: int | None) -> TypeGuard[int]:
-        return number is not None and not self._coverage.meets_all(self.module, self._faults.where(number))
+    def _is_quick(self, number: int) -> bool:
+        return not self._coverage.meets_all(self.module, self._faults.where(number))
 
-    def _afresh(self, number: int | None) -> Job[Name]:
-        asked = self._asked(number)
-        return Job(Afresh(self.module, number), partial(self._try, asked), asked.seconds)
+    def _afresh(self, asked: Asked) -> Job[Name]:
+        asked = asked.after(self._noticed)
+        return Job(Afresh(self.module, asked.number), partial(self._try, asked), asked.seconds)
 
     def _try(self, asked: Asked) -> int:
         """Run in a process of its own."""
@@ -203,10 +213,9 @@ class Trial:
         source = self.module.path.read_text("utf-8") if number is None else self._faults.source(number)
         return trial.try_tests(self.module, source, asked.tests)
 
-    def _asked(self, number: int | None) -> Asked:
+    def _asked(self, number: int) -> Asked:
         """Return the tests to ask about a mutant, in their order."""
-        where = AT_IMPORT if number is None else self._faults.where(number)
-        found = self._coverage.of(self.module, where)
+        found = self._coverage.of(self.module, self._faults.where(number))
         found.sort(key=self._distance)
         until = list(accumulate(each.seconds for each in found))
         enough = [each for each, seconds in zip(found, until, strict=True) if seconds <= _PATIENCE] or found[:1]
@@ -220,6 +229,8 @@ class Trial:
 
     def _judge(self, number: int, status: int) -> None:
         self._open.remove(number)
+        if status in trial.NO_TRIALS:
+            raise TestsFail(f"{self.module.name}, mutant {number}: no trial could be made (status {status}).")
         if status == trial.NO_PROGRAM:
             return
         result, survived, sampled = self.result, status in trial.NOTHING_NOTICED, number in self._chosen

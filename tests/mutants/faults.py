@@ -78,6 +78,7 @@ class _Visitor(MutationVisitor):
     def __init__(self) -> None:
         super().__init__(mutation_operators, IgnoredCode(set(), set(), set()))
         self._inside: list[cst.FunctionDef | cst.ClassDef] = []
+        self._calls: list[cst.Call] = []
         self.where: list[str] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -85,13 +86,19 @@ class _Visitor(MutationVisitor):
             self._inside.append(node)
         deeper = super().on_visit(node)
         new = self.mutations[len(self.where) :]
+        if self._calls and m.matches(self._calls[-1], _TAKES_AN_ENCODING):
+            new = [each for each in new if not _spells_the_same(each)]
         self.mutations[len(self.where) :] = kept = [each for each in new if not _says_the_same(each)]
+        if isinstance(node, cst.Call):
+            self._calls.append(node)
         self.where += [self._function()] * len(kept)
         return deeper
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
         if isinstance(original_node, cst.FunctionDef | cst.ClassDef):
             self._inside.pop()
+        if isinstance(original_node, cst.Call):
+            self._calls.pop()
         super().on_leave(original_node)
 
     def _function(self) -> str:
@@ -125,11 +132,9 @@ def _says_the_same(mutation: Mutation) -> bool:
     """Whether ``False`` becomes ``None`` among a call's arguments, which hardly anything tells apart.
 
     Or only ``strict`` is another, which asserts, and nothing comes of that without a second fault; or only what
-    threads are called; or an encoding is spelled otherwise.
+    threads are called.
     """
     match mutation.original_node, mutation.mutated_node:
-        case cst.SimpleString(evaluated_value=str(old)), cst.SimpleString(evaluated_value=str(new)):
-            return _encoding(old) is not None and _encoding(old) == _encoding(new)
         case cst.Call(args=was), cst.Call(args=became):
             if any(m.matches(arg, _SILENT) for arg in was) and _but_for_silent(was) == _but_for_silent(became):
                 return True
@@ -146,6 +151,21 @@ _SILENT = m.Arg(keyword=m.Name("strict") | m.Name("thread_name_prefix"))
 def _but_for_silent(arguments: Sequence[cst.Arg]) -> list[str]:
     module = cst.Module(())
     return [module.code_for_node(each.value) for each in arguments if not m.matches(each, _SILENT)]
+
+
+_TAKES_AN_ENCODING = m.Call(
+    func=m.OneOf(
+        *(m.Attribute(attr=m.Name(name)) for name in ("encode", "decode", "open", "read_text", "write_text"))
+    )
+)
+
+
+def _spells_the_same(mutation: Mutation) -> bool:
+    """Whether an encoding is spelled otherwise."""
+    match mutation.original_node, mutation.mutated_node:
+        case cst.SimpleString(evaluated_value=str(old)), cst.SimpleString(evaluated_value=str(new)):
+            return _encoding(old) is not None and _encoding(old) == _encoding(new)
+    return False
 
 
 def _encoding(name: str) -> str | None:

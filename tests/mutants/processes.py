@@ -86,6 +86,7 @@ def _child[T](job: Job[T], folder: Path) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _die_with_parent()
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         output = os.open(folder / "output", os.O_WRONLY | os.O_CREAT)
         for stream in (1, 2):
             os.dup2(output, stream)
@@ -94,9 +95,11 @@ def _child[T](job: Job[T], folder: Path) -> None:
     except BaseException:  # noqa: BLE001  # whatever it is: told, and never the parent's
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:  # whatever the work has done to them
+            os._exit(status)
 
 
 def _die_with_parent() -> None:

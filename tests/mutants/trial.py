@@ -12,10 +12,13 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -30,7 +33,7 @@ import pytest
 from tests.mutants import processes
 from tests.mutants.faults import AT_IMPORT, Faults
 from tests.mutants.modules import PACKAGE, ROOT, Module, near
-from tests.mutants.processes import Job
+from tests.mutants.processes import Ended, Job
 from tests.mutants.swap import Functions
 
 _PRELOADED = (
@@ -45,8 +48,14 @@ NOTHING_NOTICED = (0, pytest.ExitCode.NO_TESTS_COLLECTED)
 NO_PROGRAM = 80
 """Exit status of a trial of what is no Python."""
 
-NOT_IN_A_FUNCTION = 81
-"""Exit status of a trial by a server that has to be made afresh: the fault is not in one function alone."""
+NOT_HERE = 81
+"""Exit status for a fault that a server cannot put in: it is tried afresh."""
+
+NO_TRIAL = 82
+"""Exit status for a fault that could not be made."""
+
+NO_TRIALS = (NO_TRIAL, pytest.ExitCode.USAGE_ERROR)
+"""Exit statuses that say nothing of a fault."""
 
 _QUIETLY = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=0")
 
@@ -129,11 +138,20 @@ class Asked:
     tests: Sequence[str]
     seconds: float
 
+    def after(self, noticed: Mapping[str, int]) -> "Asked":
+        """Return this with the tests first that have noticed the most of other faults."""
+        return replace(self, tests=sorted(self.tests, key=lambda test: -noticed.get(test, 0)))
+
+
+def unharmed(noticed: Mapping[str, int]) -> Asked:
+    """Ask about the module as it is, of the tests that have noticed a fault: they have to pass."""
+    return Asked(None, [*noticed], 600)
+
 
 def serve(module: Module, faults: Faults, asked: Sequence[Asked], result: Path) -> int:
     """Try faults one after the other; write down the exit status of each. Returns 0, or pytest's status.
 
-    The statuses are those of :func:`try_tests`, and NOT_IN_A_FUNCTION; :func:`read_served` reads them.
+    The statuses are those of :func:`try_tests`, and NOT_HERE; :func:`read_served` reads them.
     """
     os.chdir(ROOT)
     server = _Server(module, faults, asked, result)
@@ -145,9 +163,14 @@ def serve(module: Module, faults: Faults, asked: Sequence[Asked], result: Path) 
     return pytest.main([*_QUIETLY, "--capture=no", *files], plugins=[server])
 
 
-def read_served(result: Path) -> Sequence[tuple[int | None, int]]:
+def read_served(result: Path) -> Sequence[tuple[int, int]]:
     """Return each fault's number and exit status."""
     return [(number, status) for number, status in json.loads(result.read_text("utf-8"))]
+
+
+def failed(output: str) -> Sequence[str]:
+    """Return the test that failed, by what pytest prints at its end; none if it was no test."""
+    return re.findall(r"^(?:FAILED|ERROR) (\S+::.+?)(?: - .*)?$", output, re.MULTILINE)[-1:]
 
 
 @dataclass
@@ -157,7 +180,11 @@ class _Server:
     asked: Sequence[Asked]
     result: Path
 
-    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Tell what failed; a trial never comes to pytest's own summary."""
+        if report.failed:
+            print(f"\n{report.longreprtext}\nFAILED {report.nodeid}")
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try the faults instead of running the tests; each trial runs some of them."""
         if session.testsfailed:
@@ -167,17 +194,21 @@ class _Server:
         functions = Functions(self.module.path)
         gc.collect()
         gc.freeze()
-        jobs = (
-            Job(each.number, partial(self._try, each, session, functions, items), each.seconds)
-            for each in self.asked
-        )
-        statuses = {}
-        for ended in processes.run(jobs, side_by_side=1):
-            if ended.name is None and ended.status:
+        statuses: dict[int | None, int] = {}
+        noticed: Counter[str] = Counter()
+
+        def run(asked: Iterable[Asked]) -> Iterator[Ended[int | None]]:
+            work = partial(self._try, session, functions, items)
+            jobs = (Job(each.number, partial(work, each.after(noticed)), each.seconds) for each in asked)
+            return processes.run(jobs, side_by_side=1)
+
+        for ended in run(self.asked):
+            statuses[ended.name] = ended.status
+            noticed.update(failed(ended.output))
+        for ended in run([unharmed(noticed)] if noticed else []):
+            if ended.status:
                 print(f"Without any fault, and after each other:\n{ended.output}")
                 session.testsfailed = 1
-                return True
-            statuses[ended.name] = ended.status
         self.write(statuses)
         return True
 
@@ -186,14 +217,17 @@ class _Server:
         self.result.write_text(json.dumps([*statuses.items()]), "utf-8")
 
     def _try(
-        self, asked: Asked, session: pytest.Session, functions: Functions, items: Mapping[str, pytest.Item]
+        self, session: pytest.Session, functions: Functions, items: Mapping[str, pytest.Item], asked: Asked
     ) -> int:
         """Run in a process of its own."""
         try:
             if asked.number is not None and not functions.exchange(self.faults.source(asked.number)):
-                return NOT_IN_A_FUNCTION
+                return NOT_HERE
         except SyntaxError:
             return NO_PROGRAM
+        except Exception:  # noqa: BLE001  # the tool's own, which no test has noticed
+            traceback.print_exc()
+            return NO_TRIAL
         chosen = [items[test] for test in asked.tests]
         for item, following in zip_longest(chosen, chosen[1:]):
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -218,7 +252,8 @@ class Watched:
 class Coverage:
     """What tests run. ``at_import`` are functions that are run before any test: a fault there meets every test.
 
-    ``failing`` are tests that fail without any fault. They are not asked.
+    ``failing`` are tests that fail without any fault. They are not asked. What a cache keeps, or a fixture of
+    several tests has done, is run by the first of them alone.
     """
 
     tests: list[Watched] = field(default_factory=list)

@@ -1,15 +1,20 @@
 """The deliberate faults of ``make mutants``: where they are put, whom they are shown to, and what it tells."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.mutants import trial
 from tests.mutants.accepted import accepted
 from tests.mutants.faults import AT_IMPORT, Fault, Faults
 from tests.mutants.modules import ROOT, Module, modules, near
+from tests.mutants.processes import Job, run
 from tests.mutants.swap import Functions
 
 SOURCE = '''\
@@ -91,28 +96,138 @@ def test_every_mutant_differs_from_the_module_in_the_lines_that_it_tells(tmp_pat
     assert all(line.strip() in SOURCE for fault in found for line in fault.was.splitlines())
 
 
+RUNNING = '''\
+from collections.abc import Callable
+from functools import cache
+
+CODES = frozenset({"one", "two", "three", "four"})
+
+
+class Counter:
+    """Counts."""
+
+    begin: int = 5
+
+    @property
+    def next(self) -> int:
+        return self.begin + 1
+
+
+class Later:
+    """A class knows its line."""
+
+
+@cache
+def least(one: int, other: int = 4, by: Callable[[int], int] = lambda one: one + 0) -> int:
+    return one if by(one) < by(other) else other
+
+
+def first[A](one: A, other: A) -> A:
+    return one
+
+
+pair = (lambda: 1, lambda: 2)
+
+
+def told() -> tuple[int, int, str, int, int]:
+    return Counter().next, least(1, 2), first("a", "b"), pair[0](), pair[1]()
+'''
+
+
 @pytest.mark.parametrize(
     ("was", "becomes", "found"),
     [
-        ("return one", "return other", (6, 2)),  # of a function that a decorator has taken along
-        ("begin + 1", "begin + 2", (7, 1)),
-        ("begin + 1", "begin + (lambda: 3)()", (8, 1)),
+        ("one if by", "other if by", (6, 2, "a", 1, 2)),  # of a function that a decorator has taken along
+        ("begin + 1", "begin + 2", (7, 1, "a", 1, 2)),
+        ("begin + 1", "begin + (lambda: 3)()", (8, 1, "a", 1, 2)),
+        ("self.begin + 1", "(\n    self.begin + 4)", (9, 1, "a", 1, 2)),  # what follows stands a line further down
+        ("return one\n", "return other\n", (6, 1, "b", 1, 2)),
+        ("lambda: 1", "lambda: 3", (6, 1, "a", 3, 2)),
+        ("lambda: 2", "lambda: 3", (6, 1, "a", 1, 3)),
+        ("one + 0", "-one", (6, 2, "a", 1, 2)),
         ("begin + 1", "begin + 1\n\n    last = 3", None),
-        ("other: int) -> int", "other: int = 3) -> int", None),
+        ("other: int = 4", "other: int = 5", None),
         ("begin: int = 5", "begin: int = 6", None),
-        ('(1, "one")', '(2, "one")', None),
+        ('"four"', '"five"', None),
         ("@cache", "", None),
+        ("Counts", "Counts all", None),
+        ("", "", None),
     ],
 )
 def test_a_fault_in_one_function_alone_is_put_into_a_program_that_runs(
-    tmp_path: Path, was: str, becomes: str, found: tuple[int, int] | None
+    tmp_path: Path, was: str, becomes: str, found: tuple[int, int, str, int, int] | None
 ) -> None:
     path = tmp_path / "module.py"
-    path.write_text(SOURCE, "utf-8")
+    path.write_text(RUNNING, "utf-8")
     program: dict[str, Any] = {"__name__": "module"}
-    exec(compile(SOURCE, str(path), "exec", dont_inherit=True), program)
-    assert Functions(path).exchange(SOURCE.replace(was, becomes)) == (found is not None)
-    assert (program["Counter"]().next, program["least"](1, 2)) == (found or (6, 1))
+    exec(compile(RUNNING, str(path), "exec", dont_inherit=True), program)
+    assert Functions(path).exchange(RUNNING.replace(was, becomes, 1)) == (found is not None)
+    assert program["told"]() == (found or (6, 1, "a", 1, 2))
+
+
+NUMBERS = Module("core/numbers")
+ASKED = ["tests/unit/test_numbers.py"]
+
+
+class Texts(Faults):
+    """Faults of a module that stand here: a piece of its text, and what it becomes."""
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        self._pairs = pairs
+
+    def source(self, number: int) -> str:
+        was, becomes = self._pairs[number]
+        source = NUMBERS.path.read_text("utf-8")
+        assert was in source
+        return source.replace(was, becomes, 1)
+
+
+def status_of(work: Callable[[], int]) -> int:
+    (ended,) = run([Job("one", work, 60)], side_by_side=1)
+    return ended.status
+
+
+def test_a_server_and_a_program_made_afresh_say_the_same_of_a_fault(tmp_path: Path) -> None:
+    faults = Texts(
+        ('lstrip("0")', 'lstrip("1")'),
+        ("digits", "digits"),
+        ("def whole(", "def whole(("),
+        ("_DIGITS = ", "_DIGITS = 1 + "),
+        ("there is no such text", ""),
+    )
+    tests = [test for test in collected() if "test_numbers" in test]
+    asked = [trial.Asked(number, tests, 60) for number in range(5)]
+    assert status_of(partial(trial.serve, NUMBERS, faults, asked, tmp_path / "result")) == 0
+    served = dict(trial.read_served(tmp_path / "result"))
+    assert served == {0: 1, 1: trial.NOT_HERE, 2: trial.NO_PROGRAM, 3: trial.NOT_HERE, 4: trial.NO_TRIAL}
+    for number, status in ((0, 1), (1, 0), (2, trial.NO_PROGRAM)):
+        assert status_of(partial(afresh, faults.source(number), tests)) == status
+
+
+def afresh(source: str, tests: list[str]) -> int:
+    for name in [name for name in sys.modules if name.startswith("kuaixintong")]:
+        del sys.modules[name]  # this process has imported ours; `make mutants` has not
+    return trial.try_tests(NUMBERS, source, tests)
+
+
+def collected() -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *ASKED],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_what_fails_without_any_fault_has_noticed_none(tmp_path: Path) -> None:
+    test = tmp_path / "test_numbers.py"
+    test.write_text("def test_it():\n    from kuaixintong.core.numbers import whole\n    assert whole('1') == 2\n")
+    asked = [trial.Asked(0, [f"{os.path.relpath(test, ROOT)}::test_it"], 60)]
+    faults = Texts(('lstrip("0")', 'lstrip("1")'))
+    assert status_of(partial(trial.serve, NUMBERS, faults, asked, tmp_path / "result")) == 1
 
 
 def test_every_module_has_tests_near_to_it() -> None:
