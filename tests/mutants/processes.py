@@ -90,6 +90,7 @@ def _child[T](job: Job[T], folder: Path) -> None:
         output = os.open(folder / "output", os.O_WRONLY | os.O_CREAT)
         for stream in (1, 2):
             os.dup2(output, stream)
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # whoever may have put another there
         os.environ["TMPDIR"] = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.tempdir = str(folder)
         status = job.work()
     except BaseException:  # noqa: BLE001  # whatever it is: told, and never the parent's

@@ -1,12 +1,12 @@
 """The deliberate faults of ``make mutants``: where they are put, whom they are shown to, and what it tells."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -223,11 +223,15 @@ def collected() -> list[str]:
 
 
 def test_what_fails_without_any_fault_has_noticed_none(tmp_path: Path) -> None:
-    test = tmp_path / "test_numbers.py"
-    test.write_text("def test_it():\n    from kuaixintong.core.numbers import whole\n    assert whole('1') == 2\n")
-    asked = [trial.Asked(0, [f"{os.path.relpath(test, ROOT)}::test_it"], 60)]
-    faults = Texts(('lstrip("0")', 'lstrip("1")'))
-    assert status_of(partial(trial.serve, NUMBERS, faults, asked, tmp_path / "result")) == 1
+    asked = [trial.Asked(0, [test for test in collected() if "test_a_whole_number_keeps" in test], 60)]
+    serve = partial(trial.serve, NUMBERS, Texts(('lstrip("0")', 'lstrip("1")')), asked, tmp_path / "result")
+
+    def broken() -> int:
+        with patch("kuaixintong.core.numbers.whole", lambda _: None):
+            return serve()
+
+    assert status_of(serve) == 0
+    assert status_of(broken) == pytest.ExitCode.TESTS_FAILED
 
 
 def test_every_module_has_tests_near_to_it() -> None:
