@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kuaixintong.core.delivery import Delivery, MobileStatus
-from kuaixintong.exporting import COLUMNS, statuses_as_csv, write_statuses
+from kuaixintong.exporting import statuses_as_csv, write_statuses
 
 PEOPLE = [
     MobileStatus("spring:2", "1", "13700000001", Delivery.DELIVERED, "ACCEPTED", None, "0", "2026-11-25T12:00:00"),
@@ -22,7 +22,7 @@ def test_a_row_a_person_that_a_spreadsheet_opens(tmp_path: Path) -> None:
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [
-        [*COLUMNS],
+        ["mobile", "status", "state", "code", "time", "reason", "send_id"],
         ["13700000001", "delivered", "ACCEPTED", "0", "2026-11-25T12:00:00", "", "spring:2"],
         ["13700000002", "unsent", "ACCEPTED", "", "", "opted out", "spring:2"],
     ]
