@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kuaixintong import nearby
-from kuaixintong.nearby import local_stack
+from kuaixintong.nearby import LocalStack, local_stack
 
 EXPORTS = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:24000",
@@ -33,13 +33,43 @@ def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_stack_that_is_up_is_found_with_how_to_reach_it(stacks: Path) -> None:
     write(stacks)
-    found = local_stack()
-    assert found
-    assert (found.name, found.emulator, found.control) == (
-        "local",
-        "http://127.0.0.1:24000",
-        "http://127.0.0.1:24001/_sim",
+    assert local_stack() == LocalStack(
+        name="local",
+        folder=stacks / "local-1",
+        emulator="http://127.0.0.1:24000",
+        region="us-east-1",
+        control="http://127.0.0.1:24001/_sim",
+        push_url="http://127.0.0.1:24000/receive",
+        processes=(os.getpid(),),
     )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_it_is_on_this_machine(stacks: Path, host: str) -> None:
+    write(stacks, exports=EXPORTS | {"AWS_ENDPOINT_URL": f"http://{host}:24000"})
+    assert local_stack() is not None
+
+
+def test_of_several_the_first_that_is_up_is_found(stacks: Path) -> None:
+    write(stacks, pid=_NOBODY)
+    (stacks / "local-0").mkdir()
+    (stacks / "local-0" / "state.json").write_text("{")
+    (stacks / "local-2").mkdir()
+    record = {"name": "up", "exports": EXPORTS, "processes": [{"pid": _NOBODY}, {"pid": os.getpid()}]}
+    (stacks / "local-2" / "state.json").write_text(json.dumps(record))
+    found = local_stack()
+    assert found is not None
+    assert found.name == "up"
+
+
+def test_a_process_of_somebody_elses_is_a_process(stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill(pid: int, signal: int) -> None:
+        assert signal == 0  # asked, and nothing more
+        raise PermissionError
+
+    write(stacks)
+    monkeypatch.setattr("kuaixintong.nearby.os.kill", kill)
+    assert local_stack() is not None
 
 
 @pytest.mark.parametrize("changes", [{"pid": _NOBODY}, {"exports": {}}, {"processes": []}])
@@ -68,4 +98,25 @@ def test_it_is_found_from_folders_below_its_own(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path / "a" / "b")
     assert local_stack() is not None
     monkeypatch.chdir("/")
+    assert local_stack() is None
+
+
+def test_it_is_found_from_the_checkout_that_the_package_lies_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUAIXINTONG_STACKS", raising=False)
+    monkeypatch.setattr(nearby, "__file__", str(tmp_path / "layers" / "kuaixintong" / "nearby.py"))
+    monkeypatch.chdir("/")
+    write(tmp_path / ".local")
+    assert local_stack() is None  # nothing says that this is a checkout of ours
+    (tmp_path / "samconfig.toml").touch()
+    assert local_stack() is not None
+
+
+def test_where_stacks_are_named_no_other_folder_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUAIXINTONG_STACKS", str(tmp_path / "elsewhere"))
+    write(tmp_path / ".local")
+    monkeypatch.chdir(tmp_path)
     assert local_stack() is None

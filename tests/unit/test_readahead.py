@@ -69,6 +69,42 @@ def test_what_weighs_more_than_all_that_is_allowed_goes_alone() -> None:
     assert list(in_order(ledger.ask, range(3), threads=2, ahead=5, weight=lambda _: 9)) == [0, 10, 20]
 
 
+def test_what_is_under_way_weighs_no_more_than_allowed() -> None:
+    weights, taken = [1, 5, 5, 1, 4, 5, 2, 5, 5, 5, 1, 1], []
+
+    def things() -> Iterator[int]:
+        for number in range(len(weights)):
+            taken.append(number)
+            yield number
+
+    answered = threading.Semaphore(0)
+    answers = in_order(
+        lambda _: answered.acquire(timeout=10),
+        things(),
+        threads=1,
+        ahead=11,
+        weight=lambda number: weights[number],
+    )
+    under_way = []
+    for read in range(1, len(weights) + 1):
+        answered.release()
+        assert next(answers)
+        under_way.append(sum(weights[read : len(taken) - 1]))  # the last that was taken is only looked at
+    assert max(under_way) <= 11
+    assert max(under_way[4:]) > 5  # still more than one at a time
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_no_more_threads_ask_than_allowed(count: int) -> None:
+    ledger = Ledger()
+    assert len(list(in_order(ledger.ask, range(60), threads=count, ahead=60))) == 60
+    assert len(ledger.threads) <= count
+    sources = [partial(map, ledger.ask, [number]) for number in range(60)]
+    ledger.threads.clear()
+    assert len(list(as_they_come(sources, threads=count))) == 60
+    assert len(ledger.threads) <= count
+
+
 def test_who_stops_reading_ends_the_asking() -> None:
     ledger = Ledger()
     answers = in_order(ledger.ask, range(1_000), threads=2, ahead=4)
@@ -150,3 +186,17 @@ def test_sources_end_with_who_reads_them() -> None:
     next(found)
     found.close()  # type: ignore[attr-defined]  # a generator
     assert stopped.wait(10)
+
+
+def test_a_source_that_nobody_has_begun_to_read_is_not_begun_for_nobody() -> None:
+    begun: list[int] = []
+
+    def source(number: int) -> Iterator[int]:
+        begun.append(number)
+        while True:
+            yield number
+
+    found = as_they_come([partial(source, number) for number in range(9)], threads=1)
+    next(found)
+    found.close()  # type: ignore[attr-defined]  # a generator
+    assert begun == [0]
