@@ -86,8 +86,8 @@ pictures: .venv/marks/browser ## Take the pictures of the console for the pages 
 	@$(PYTHON) -m tests.console.pictures docs/pictures
 
 .PHONY: mutants
-mutants: .venv/marks/dev ## Show which deliberate faults no test notices; MODULE=core/ledger tries one module whole
-	@$(PYTHON) -m tests.mutants $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+mutants: .venv/marks/dev ## Show which deliberate faults no test notices; MODULE=core/ledger tries one whole, ALL=1 all
+	@$(PYTHON) -m tests.mutants $(if $(ALL),--all) $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
 bench: $(TOOLS) ## Run the benchmarks, each a ratio against its own baseline; PART=known_limit runs one alone

@@ -31,7 +31,9 @@ def main() -> int:
     if unknown := [name for name in asked.module if name not in known]:
         print(f"There is no module {', '.join(unknown)}. There are {', '.join(known)}.")
         return 2
-    chosen = [known[name] for name in asked.module] or [*modules()]
+    chosen = [known[name] for name in asked.module] or [
+        each for each in modules() if asked.all or each.is_of_the_heart
+    ]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left behind
     begun = time.monotonic()
     try:
@@ -48,6 +50,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("--module", nargs="*", default=[], help="modules that are tried whole: core/ledger")
+    parser.add_argument("--all", action="store_true", help="every module: reading, importing, receiving, too")
     parser.add_argument("--sample", type=int, help=f"mutants per module ({SAMPLE}; of one that is named: all)")
     parser.add_argument("--seed", type=int, default=SEED, help=f"chooses the sample ({SEED})")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2, help="processes side by side")

@@ -16,7 +16,7 @@ from tests.mutants.modules import Module, near
 from tests.mutants.processes import Ended, Job
 from tests.mutants.trial import Asked, Coverage, Watched
 
-_PATIENCE = 6.0
+_PATIENCE = 4.0
 """Seconds of tests per mutant."""
 
 _SERVED = 100

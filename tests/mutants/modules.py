@@ -27,6 +27,12 @@ LEFT_OUT = {
 }
 
 
+_SUBMISSION = frozenset(
+    {"admission", "claims", "errand", "guards", "recipients", "request", "slots", "submission"}
+)
+"""What a send goes through between its decisions and its rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Module:
     """A module of the layer by its path in the package, without suffix: ``core/ledger``."""
@@ -42,6 +48,11 @@ class Module:
     def dotted(self) -> str:
         """Its name for an import."""
         return f"kuaixintong.{self.name.replace('/', '.')}"
+
+    @property
+    def is_of_the_heart(self) -> bool:
+        """Whether it decides on sends, submits them, or keeps what became of them."""
+        return self.name in _SUBMISSION or self.name.startswith(("core/", "stores/"))
 
     def names(self, test: Path) -> bool:
         """Whether a test file is named for it."""
