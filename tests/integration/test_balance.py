@@ -24,14 +24,17 @@ if TYPE_CHECKING:
 SEND = {"mobiles": ["13708600860"], "content": "周末参加不了培训了"}
 
 
-def check(world: World, *, infers: bool = False) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Let the handler check the account; return its metrics and what it logged."""
+def checker(world: World) -> AccountCheck:
     secret = CachedSecret(world.secrets, world.secret_arn, PlatformCredentials, max_age=0)
     accounts = Accounts(world.table("AccountTable"))
-    account_check = AccountCheck(accounts, secret, world.line, world.new_slots(accounts))
+    return AccountCheck(accounts, secret, world.line, world.new_slots(accounts))
+
+
+def check(world: World, *, infers: bool = False) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Let the handler check the account; return its metrics and what it logged."""
     log = io.StringIO()
     with (
-        patch.object(handler, "_check", lambda: account_check),
+        patch.object(handler, "_check", lambda: checker(world)),
         patch.object(handler, "_healing", lambda: world.new_healing() if infers else None),
         patch.object(handler.logger.registered_handler, "stream", log),
         redirect_stdout(log),
@@ -90,6 +93,23 @@ def test_no_answer_is_a_failed_login(world: World) -> None:
     assert measured == {"LoginFailed": 1, "AccountPaused": 0}
     assert (line["no_answer"], line["words"]) == ("reset", "lost on the way")
     assert "code" not in line  # there was none; Powertools leaves out what is None
+
+
+def test_a_check_tells_what_it_found_and_of_which_account(world: World) -> None:
+    found = checker(world).run()
+    assert (found.cid, found.good, found.paused, found.lifted) == (CID, True, None, False)
+    assert found.unanswered is None
+    world.line.fates += ["never"]
+    found = checker(world).run()
+    assert (found.cid, found.good, found.answer, found.paused, found.lifted) == (CID, False, None, None, False)
+    assert found.unanswered is not None
+
+
+def test_a_check_takes_as_much_of_the_pace_as_a_send(world: World) -> None:
+    world.deliver(SEND)
+    of_a_send = world.account()["handed"]
+    checker(world).run()
+    assert world.account()["handed"] == 2 * of_a_send
 
 
 def test_a_login_shares_no_timestamp_with_a_send(world: World) -> None:
