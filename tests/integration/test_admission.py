@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from kuaixintong.admission import Admission, OutOfBalance, Paused, Shown, Ticket
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.errors import StoreUnavailable
+from kuaixintong.core.rails import Charge
 from kuaixintong.stores.account import Accounts
 from tests.sending import fails_once
 from tests.world import CID, PROBE_LEASE, START, World
@@ -94,6 +96,17 @@ def test_a_slot_that_was_slept_through_is_given_up_for_another(
     ticket = process(world).enter(seconds=10)
     assert next(too_long, None) is None
     assert slots.good(ticket.slot)
+
+
+@pytest.mark.parametrize(("day", "sent"), [("2026-11-23", True), ("2026-11-22", False)])
+def test_a_slot_of_another_day_than_what_it_was_charged_to_is_none(world: World, day: str, sent: bool) -> None:
+    world.requests_per_second = 10
+    admission = process(world)
+    prove(admission)
+    ticket = replace(admission.enter(), charged=Charge(day, 1, CID))
+    assert admission.at_slot(ticket, seconds=5)  # its own, which the limit was asked for
+    world.pass_time(minutes=1)  # it is missed
+    assert admission.at_slot(ticket, seconds=5) is sent
 
 
 # --- probes -----------------------------------------------------------------------------------------------------
