@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from kuaixintong.admission import Admission, OutOfBalance, Paused, Shown, Ticket
+from kuaixintong.core import beijing
+from kuaixintong.core.change import Change
 from kuaixintong.core.codes import Trouble
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.rails import Charge
@@ -109,6 +111,35 @@ def test_a_slot_of_another_day_than_what_it_was_charged_to_is_none(world: World,
     assert admission.at_slot(ticket, seconds=5) is sent
 
 
+def test_the_slower_claims_are_the_earlier_a_ticket_is_given(world: World) -> None:
+    def lead() -> timedelta:
+        ticket = admission.enter(seconds=10)
+        return beijing.moment(ticket.slot.tick) - world.now
+
+    world.requests_per_second = 1
+    admission = process(world)
+    prove(admission)
+    ticket = admission.enter(seconds=10)
+    assert beijing.moment(ticket.slot.tick) - world.now <= timedelta(seconds=0.05)
+    world.pass_time(seconds=0.2)  # so long does its claim take
+    assert admission.at_slot(ticket, seconds=10)
+    good(admission, ticket)
+    assert timedelta(seconds=0.2) <= lead() <= timedelta(seconds=0.5)
+
+
+def test_no_slot_is_waited_for_that_comes_too_late(world: World) -> None:
+    world.requests_per_second = 1
+    admission = process(world)
+    prove(admission)
+    ticket = admission.enter(seconds=10)
+    world.pass_time(minutes=1)  # it is missed, and others have all that come next
+    sequence = world.account()["sequence"] + 80 * beijing.TICKS_PER_SECOND
+    world.table("AccountTable").update({"cid": CID}, Change({"sequence": sequence}))
+    begun = world.now
+    assert not admission.at_slot(ticket, seconds=1)
+    assert world.now - begun <= timedelta(seconds=1)
+
+
 # --- probes -----------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +203,31 @@ def test_a_dear_part_that_asked_for_too_long_leaves_the_next_one_alone(world: Wo
     first.leave(late, Shown(answered=True))
     with pytest.raises(OutOfBalance, match="below 10 messages"):
         dear(third)
+
+
+def test_a_dear_part_that_shows_nothing_lets_the_next_one_ask(world: World) -> None:
+    prove(process(world))
+    first, second = process(world), process(world)
+    first.leave(first.enter(cost=10), Shown(answered=True, trouble=Trouble.BALANCE))
+    world.pass_time(minutes=2)
+    ticket = first.enter(cost=10)
+    assert ticket.of_balance
+    with pytest.raises(OutOfBalance):
+        second.enter(cost=10)
+    first.leave(ticket, Shown(answered=False))
+    world.pass_time(seconds=2)
+    assert second.enter(cost=10).of_balance
+
+
+def test_who_comes_second_to_a_probe_comes_back_in_a_second(world: World, admission: Admission) -> None:
+    other = process(world)
+
+    def win(call: int) -> None:
+        if call == 1:  # the first write takes slots, the second the right to probe
+            assert other.enter().probing
+
+    world.happens("AccountTable.update", win)
+    assert refused(admission) == (world.now + timedelta(seconds=1), None)
 
 
 def test_another_secret_has_to_be_proven_first(world: World, admission: Admission) -> None:
