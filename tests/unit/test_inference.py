@@ -9,6 +9,8 @@ import pytest
 
 from kuaixintong.core import beijing
 from kuaixintong.core.inference import (
+    LONGEST_WAY,
+    REST,
     SETTLED,
     YOUNG,
     Candidate,
@@ -29,6 +31,11 @@ REPORTED = NOW - timedelta(hours=1)
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 A, B, C, D = (f"1370000000{digit}" for digit in range(4))
+
+
+def test_the_times_are_the_contracts() -> None:
+    minutes = [each / MINUTE for each in (SETTLED, YOUNG, REST, LONGEST_WAY)]
+    assert minutes == [15, 7 * 24 * 60, 30 * 24 * 60, 30 * 24 * 60]
 
 
 def part(*mobiles: str, send: str = "lost", state: State = State.UNCONFIRMED, **changes: Any) -> Candidate:
