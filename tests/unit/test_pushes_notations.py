@@ -66,6 +66,27 @@ def test_multipart_is_read_with_its_boundary_declared_or_not(line: bytes, declar
     assert found(Request(content_type=content_type, body=multipart(fields, line=line))) == fields
 
 
+@pytest.mark.parametrize("declared", ["boundary=x", 'Boundary="x"', "charset=utf-8; BOUNDARY=x"])
+def test_what_stands_before_the_first_section_is_for_nobody(declared: str) -> None:
+    body = b"for a reader without MIME\r\n" + section(b"content-disposition: form-data; name=uid", b"abc")
+    assert found(Request(content_type=f"multipart/form-data; {declared}", body=body)) == {"uid": "abc"}
+
+
+def test_half_a_character_in_a_boundary_is_no_obstacle() -> None:
+    boundary = "\ud83d".encode("utf-8", "surrogatepass")
+    body = section(b"content-disposition: form-data; name=uid", b"abc").replace(b"--x", b"--" + boundary)
+    body = b"for a reader without MIME\r\n" + body
+    assert found(Request(content_type="multipart/form-data; boundary=\ud83d", body=body)) == {"uid": "abc"}
+
+
+def test_a_password_that_is_empty_leaves_every_byte_where_it_is() -> None:
+    head = b"content-disposition: form-data; name=pwd"
+    for line in (b"\r\n", b"\n"):
+        body = section(head, b"").replace(b"\r\n\r\n\r\n", b"\r\n\r\n").replace(b"\r\n", line)
+        assert body.count(line * 2 + b"--x") == 1
+        assert without_passwords(Request(body=body)).body == body
+
+
 def test_what_looks_like_a_boundary_inside_a_value_is_none() -> None:
     fields = EXPECTED | {"jsonData": '["--b0undary", "\r\n--b0undaryx"]'}
     assert found(Request(body=multipart(fields))) == fields
@@ -158,6 +179,27 @@ def test_a_declared_charset_counts(charset: str) -> None:
     assert found(Request(content_type=f"application/json; charset={charset}", body=body)) == {"jsonData": "你好"}
 
 
+@pytest.mark.parametrize(
+    ("charset", "encoding"),
+    [
+        *((name, "gbk") for name in ("gbk", "GB2312", "x-gbk", "CP936", "ms936", "windows-936")),
+        *((name, "big5") for name in ("Big5", "big5-hkscs")),
+        ("GB18030", "gb18030"),
+    ],
+)
+def test_a_charset_counts_under_every_name_and_for_every_parameter_wherever_it_stands(
+    charset: str, encoding: str
+) -> None:
+    form = f"{FORM}; charset={charset}"
+    pushed = b"uid=" + quote("同意".encode(encoding)).encode() + b"&pwd=1&jsonData=" + "同意".encode(encoding)
+    for request in (Request(content_type=form, body=pushed), Request(content_type=form, query=pushed)):
+        assert found(request) == {"uid": "同意", "pwd": "1", "jsonData": "同意"}
+    body = section(b"content-disposition: form-data; name=pwd", "同意".encode(encoding))
+    assert found(Request(content_type=f"multipart/form-data; boundary=x; charset={charset}", body=body)) == {
+        "pwd": "同意"
+    }
+
+
 @pytest.mark.parametrize("charset", ["", "ISO-8859-1", "no-such-thing", "rot13", "us-ascii", "GBK", "big5"])
 @pytest.mark.parametrize("escaped", [True, False])
 def test_utf_8_comes_first_whatever_is_declared(charset: str, escaped: bool) -> None:
@@ -230,6 +272,12 @@ def test_a_credential_is_whole_wherever_the_first_look_ends(digits: int) -> None
     for length in range(99_970, 100_010):
         body = f'{{"uid":"abc","x":"{"x" * (length - 20)}","pwd":{password}}}'
         assert credentials(Request(body=body.encode())) == ("abc", password)
+
+
+@pytest.mark.parametrize("members", [998, 999, 1_000, 1_001])
+def test_credentials_are_found_behind_very_many_members(members: int) -> None:
+    text = ",".join(f'"{number}":1' for number in range(members))
+    assert credentials(Request(body=f'{{{text},"uid":"abc","pwd":"123"}}'.encode())) == ("abc", "123")
 
 
 def test_credentials_are_found_behind_a_text_full_of_separators() -> None:
