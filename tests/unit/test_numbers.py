@@ -24,6 +24,7 @@ from kuaixintong.core.numbers import EXACT_BELOW, Written, whole
         ("0.050e3", "50"),
         ("1.500e1", "15"),
         (f"7.{'0' * 400}", "7"),
+        (f"7e{'0' * 400}1", "70"),
         ("-1.0E1", "-10"),
         ("-0", "0"),
         ("-0.0", "0"),
@@ -47,7 +48,8 @@ def test_above_what_a_double_holds_a_floating_notation_is_unreadable(written: st
 
 
 @pytest.mark.parametrize(
-    "written", ["1.5", "15e-1", "1e-99999999999999", "NaN", "Infinity", "-", "1e", "1.", "１"]
+    "written",
+    ["1.5", "15e-1", "1e-99999999999999", f"1{'0' * 200}e-{'9' * 20}", "NaN", "Infinity", "-", "1e", "1.", "１"],
 )
 def test_what_is_no_whole_number_has_no_digits(written: str) -> None:
     assert whole(written) is None

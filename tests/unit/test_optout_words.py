@@ -173,3 +173,15 @@ def test_of_several_the_latest_counts_and_at_the_same_moment_the_one_that_opts_o
 def test_a_fraction_of_a_second_sorts_as_it_should() -> None:
     mos = [mo("T", "2026-11-25 12:00:00.25"), mo("订阅", "2026-11-25 12:00:00.3")]
     assert said(mos, WORDS) == {"13700000001": Said("2026-11-25T12:00:00.300+08:00", out=False)}
+
+
+@pytest.mark.parametrize("fraction", ["1", "12", "123", "1234", "123456789"])
+def test_a_fraction_of_a_second_counts_to_the_millisecond(fraction: str) -> None:
+    mos = [mo("T", f"2026-11-25 12:00:00.{fraction}")]
+    assert said(mos, WORDS)["13700000001"].at == f"2026-11-25T12:00:00.{fraction[:3]:0<3}+08:00"
+
+
+def test_a_question_mark_is_none_however_it_is_written() -> None:
+    for parameter in ("T,退?", "T,退\\u003f"):
+        with pytest.raises(ValueError, match="T"):
+            listed(parameter)

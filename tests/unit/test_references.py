@@ -1,6 +1,7 @@
 """What is enqueued for a part that has waited as a row: told from a send, whatever a producer may write."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,13 @@ FIELDS = {"send_id": "order-4711", "part": "1.2.1", "fingerprint": "0123456789ab
 def test_a_reference_is_its_rows_key_and_fingerprint() -> None:
     assert json.loads(references.written(REFERENCE)) == {"row": FIELDS}
     assert references.read(references.written(REFERENCE)) == REFERENCE
+    assert not re.search(r"\s", references.written(REFERENCE))  # it is charged by its length
+
+
+def test_a_body_that_is_long_enough_for_a_send_is_no_reference() -> None:
+    body = references.written(REFERENCE)
+    assert references.read(body.ljust(400)) == REFERENCE
+    assert references.read(body.ljust(401)) is None
 
 
 @given(

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from kuaixintong.core.sends import Category, InvalidMobile, Part, Send
+from kuaixintong.core.sends import Category, InvalidMobile, Part, Send, first_level
 
 MOBILES = tuple(f"1370000000{number}" for number in range(7))
 
@@ -15,6 +15,10 @@ def test_halves_tell_where_they_stand_in_the_part_that_was_divided_first() -> No
     assert [half.start for half in second.halves()] == [3, 5]
     for half in (*first.halves(), *second.halves()):
         assert half.mobiles == MOBILES[half.start : half.start + len(half.mobiles)]
+
+
+def test_a_half_is_of_the_part_that_was_divided_first_however_often_it_was() -> None:
+    assert [*map(first_level, ("1", "12", "12.1", "12.1.2"))] == ["1", "12", "12", "12"]
 
 
 def test_a_part_is_a_half_by_its_name() -> None:

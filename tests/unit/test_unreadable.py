@@ -8,6 +8,10 @@ ENTRY = Unreadable("report", Kept.ENTRY, b'{"token": 1}', "token is a number")
 BODY = Unreadable("", Kept.BODY, b"a=1", "no type", query=b"b=2", content_type="text/plain")
 
 
+def test_pieces_have_the_names_under_which_records_keep_them() -> None:
+    assert [*map(str, Kept)] == ["entry", "jsonData", "body", "contradiction"]
+
+
 def test_what_is_not_said_is_one_entry_of_no_push() -> None:
     assert (ENTRY.entries, ENTRY.query, ENTRY.content_type) == (1, b"", "")
 
