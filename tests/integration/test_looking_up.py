@@ -58,6 +58,7 @@ class Parameters:
         self.fails = False
 
     def get_parameter(self, Name: str) -> dict[str, Any]:  # noqa: N803
+        assert Name == "a-name"
         self.calls += 1
         if self.fails:
             raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetParameter")
@@ -81,7 +82,7 @@ def test_while_the_allow_list_cannot_be_read_nobody_is_allowed() -> None:
     parameters.fails = True
     allowed = AllowList(parameters, "a-name", monotonic=lambda: 0.0)
     for _ in range(2):
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable, match="Systems Manager"):
             allowed.get()
     parameters.fails = False
     assert allowed.get() == frozenset({"13700000001"})
