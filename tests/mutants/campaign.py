@@ -229,8 +229,8 @@ class Mutants:
 
     def _judge(self, number: int, status: int) -> None:
         self._open.remove(number)
-        if status in trial.NO_TRIALS:
-            raise TestsFail(f"{self.module.name}, mutant {number}: no trial could be made (status {status}).")
+        if status == trial.NO_TRIAL:
+            raise TestsFail(f"{self.module.name}, mutant {number}: it could not be made.")
         if status == trial.NO_PROGRAM:
             return
         result, survived, sampled = self.result, status in trial.NOTHING_NOTICED, number in self._chosen

@@ -54,9 +54,6 @@ NOT_HERE = 81
 NO_TRIAL = 82
 """Exit status for a fault that could not be made."""
 
-NO_TRIALS = (NO_TRIAL, pytest.ExitCode.USAGE_ERROR)
-"""Exit statuses that say nothing of a fault."""
-
 _QUIETLY = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=0")
 
 
