@@ -134,6 +134,23 @@ def run(
     yield from (mutants.result for mutants in under_way.values())  # modules that have none
 
 
+def various(tests: Iterable[Watched]) -> Iterator[Watched]:
+    """Yield tests, the quickest of those first that run something which none before them does; then so again."""
+    left = sorted(tests, key=lambda each: each.seconds)
+    while left:
+        run, others = set[str](), list[Watched]()
+        for each in left:
+            if each.functions <= run:
+                others.append(each)
+            else:
+                run |= each.functions
+                yield each
+        if len(others) == len(left):  # they run nothing of ours
+            yield from others
+            return
+        left = others
+
+
 class Mutants:
     """One module's mutants that are tried."""
 
@@ -216,16 +233,11 @@ class Mutants:
     def _asked(self, number: int) -> Asked:
         """Return the tests to ask about a mutant, in their order."""
         found = self._coverage.of(self.module, self._faults.where(number))
-        found.sort(key=self._distance)
+        named = [each for each in found if self.module.names(Path(each.test.partition("::")[0]))]
+        found = [*various(named), *various(each for each in found if each not in named)]
         until = list(accumulate(each.seconds for each in found))
         enough = [each for each, seconds in zip(found, until, strict=True) if seconds <= _PATIENCE] or found[:1]
         return Asked(number, [each.test for each in enough], 20 + 5 * sum(each.seconds for each in enough))
-
-    def _distance(self, test: Watched) -> tuple[bool, bool, float]:
-        """What tests are sorted by: named for the module, running any of it, and how quick they are."""
-        named = self.module.names(Path(test.test.partition("::")[0]))
-        runs_it = any(name.startswith(f"{self.module.name}:") for name in test.functions)
-        return not named, not runs_it, test.seconds
 
     def _judge(self, number: int, status: int) -> None:
         self._open.remove(number)
