@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, batched
+from itertools import accumulate, batched, groupby
 from pathlib import Path
 
 from tests.mutants import processes, trial
@@ -233,11 +233,16 @@ class Mutants:
     def _asked(self, number: int) -> Asked:
         """Return the tests to ask about a mutant, in their order."""
         found = self._coverage.of(self.module, self._faults.where(number))
-        named = [each for each in found if self.module.names(Path(each.test.partition("::")[0]))]
-        found = [*various(named), *various(each for each in found if each not in named)]
+        found.sort(key=self._distance)
+        found = [each for _, some in groupby(found, self._distance) for each in various(some)]
         until = list(accumulate(each.seconds for each in found))
         enough = [each for each, seconds in zip(found, until, strict=True) if seconds <= _PATIENCE] or found[:1]
         return Asked(number, [each.test for each in enough], 20 + 5 * sum(each.seconds for each in enough))
+
+    def _distance(self, test: Watched) -> tuple[bool, bool]:
+        """What tests are sorted by first: named for the module, and running any of it."""
+        named = self.module.names(Path(test.test.partition("::")[0]))
+        return not named, not any(name.startswith(f"{self.module.name}:") for name in test.functions)
 
     def _judge(self, number: int, status: int) -> None:
         self._open.remove(number)
