@@ -1,10 +1,10 @@
 """What is put to the test: the layer's modules, and the test files that are near to each.
 
 Near is a convention: tests that are named for the module (``core/ledger`` and ``test_ledger.py``,
-``stores/account`` and ``test_account_store.py``), and tests that import it, for a shell or a store also by way
-of a helper such as ``tests/world.py``, of the wiring, or of the module that is the door to all reading. What is
-pure has to be noticed by its unit tests. What has no tests is tested through what imports it, so what is near to
-that is near to it. Of these tests, only the ones that run a mutant's function are asked.
+``stores/account`` and ``test_account_store.py``), and tests that import it, for a shell or a store also by way of
+other shells and of helpers such as ``tests/world.py``. What is pure has to be noticed by its unit tests. What has
+no tests is tested through what imports it, so what is near to that is near to it. Of these tests, only the ones
+that run a mutant's function are asked.
 """
 
 import ast
@@ -16,9 +16,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "layers" / "kuaixintong" / "kuaixintong"
 TESTS = (ROOT / "tests" / "unit", ROOT / "tests" / "integration")
-
-_DOOR = "kuaixintong.status"
-"""It imports what it is asked for, and whoever tests that asks at the door."""
 
 LEFT_OUT = {
     "client": "it talks to sockets, and a fault in it shows in a test's patience",
@@ -88,17 +85,22 @@ def _imports(path: Path, *, helped: bool = False) -> frozenset[str]:
     """Return what a file imports, ``helped`` by what is imported by whatever only hands things on."""
     found, todo = set[str](), [path]
     while todo:
-        new = {*_names(ast.parse(todo.pop().read_text("utf-8")))} - found
+        new = _imported_by(todo.pop()) - found
         found |= new
         todo += [helper for name in new if helped and (helper := _helper(name))]
     return frozenset(found)
 
 
+@cache
+def _imported_by(path: Path) -> frozenset[str]:
+    return frozenset(_names(ast.parse(path.read_text("utf-8"))))
+
+
 def _helper(name: str) -> Path | None:
-    """Return the file of what only brings together what is put to the test; ``None`` for all else."""
+    """Return the file of what brings others together, a shell or a tests' helper; ``None`` for all else."""
     if name.startswith("tests."):
         path = ROOT / f"{name.replace('.', '/')}.py"
-    elif name == _DOOR or name.startswith("kuaixintong.wiring."):
+    elif name.startswith("kuaixintong.") and not name.startswith("kuaixintong.core."):
         path = PACKAGE.parent / f"{name.replace('.', '/')}.py"
     else:
         return None
