@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, batched, groupby
+from itertools import batched, groupby
 from pathlib import Path
 
 from tests.mutants import processes, trial
@@ -16,7 +16,7 @@ from tests.mutants.modules import Module, near
 from tests.mutants.processes import Ended, Job
 from tests.mutants.trial import Asked, Coverage, Watched
 
-_PATIENCE = 4.0
+_PATIENCE = 6.0
 """Seconds of tests per mutant."""
 
 _SERVED = 100
@@ -235,9 +235,12 @@ class Mutants:
         found = self._coverage.of(self.module, self._faults.where(number))
         found.sort(key=self._distance)
         found = [each for _, some in groupby(found, self._distance) for each in various(some)]
-        until = list(accumulate(each.seconds for each in found))
-        enough = [each for each, seconds in zip(found, until, strict=True) if seconds <= _PATIENCE] or found[:1]
-        return Asked(number, [each.test for each in enough], 20 + 5 * sum(each.seconds for each in enough))
+        enough, seconds = list[Watched](), 0.0
+        for each in found:
+            if seconds + each.seconds <= _PATIENCE or not enough:
+                enough.append(each)
+                seconds += each.seconds
+        return Asked(number, [each.test for each in enough], 20 + 5 * seconds)
 
     def _distance(self, test: Watched) -> tuple[bool, bool]:
         """What tests are sorted by first: named for the module, and running any of it."""
