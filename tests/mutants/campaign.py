@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import batched, groupby
+from itertools import batched
 from pathlib import Path
 
 from tests.mutants import processes, trial
@@ -134,23 +134,6 @@ def run(
     yield from (mutants.result for mutants in under_way.values())  # modules that have none
 
 
-def various(tests: Iterable[Watched]) -> Iterator[Watched]:
-    """Yield tests, the quickest of those first that run something which none before them does; then so again."""
-    left = sorted(tests, key=lambda each: each.seconds)
-    while left:
-        run, others = set[str](), list[Watched]()
-        for each in left:
-            if each.functions <= run:
-                others.append(each)
-            else:
-                run |= each.functions
-                yield each
-        if len(others) == len(left):  # they run nothing of ours
-            yield from others
-            return
-        left = others
-
-
 class Mutants:
     """One module's mutants that are tried."""
 
@@ -234,7 +217,6 @@ class Mutants:
         """Return the tests to ask about a mutant, in their order."""
         found = self._coverage.of(self.module, self._faults.where(number))
         found.sort(key=self._distance)
-        found = [each for _, some in groupby(found, self._distance) for each in various(some)]
         enough, seconds = list[Watched](), 0.0
         for each in found:
             if seconds + each.seconds <= _PATIENCE or not enough:
@@ -242,10 +224,11 @@ class Mutants:
                 seconds += each.seconds
         return Asked(number, [each.test for each in enough], 20 + 5 * seconds)
 
-    def _distance(self, test: Watched) -> tuple[bool, bool]:
-        """What tests are sorted by first: named for the module, and running any of it."""
+    def _distance(self, test: Watched) -> tuple[bool, bool, float]:
+        """What tests are sorted by: named for the module, running any of it, and how quick they are."""
         named = self.module.names(Path(test.test.partition("::")[0]))
-        return not named, not any(name.startswith(f"{self.module.name}:") for name in test.functions)
+        runs_it = any(name.startswith(f"{self.module.name}:") for name in test.functions)
+        return not named, not runs_it, test.seconds
 
     def _judge(self, number: int, status: int) -> None:
         self._open.remove(number)

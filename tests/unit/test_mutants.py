@@ -12,7 +12,6 @@ import pytest
 
 from tests.mutants import trial
 from tests.mutants.accepted import accepted
-from tests.mutants.campaign import various
 from tests.mutants.faults import AT_IMPORT, Fault, Faults
 from tests.mutants.modules import ROOT, Module, modules, near
 from tests.mutants.processes import Job, run
@@ -164,17 +163,6 @@ def test_a_fault_in_one_function_alone_is_put_into_a_program_that_runs(
     exec(compile(RUNNING, str(path), "exec", dont_inherit=True), program)
     assert Functions(path).exchange(RUNNING.replace(was, becomes, 1)) == (found is not None)
     assert program["told"]() == (found or (6, 1, "a", 1, 2))
-
-
-def test_tests_that_run_various_things_are_asked_before_more_of_the_same() -> None:
-    tests = [
-        trial.Watched("quick", 0.1, {"a", "b"}),
-        trial.Watched("the same", 0.2, {"a"}),
-        trial.Watched("another", 0.9, {"a", "c"}),
-        trial.Watched("nothing", 0.0, set()),
-        trial.Watched("as much", 0.5, {"b"}),
-    ]
-    assert [each.test for each in various(tests)] == ["quick", "another", "the same", "as much", "nothing"]
 
 
 NUMBERS = Module("core/numbers")
