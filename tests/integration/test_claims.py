@@ -14,7 +14,19 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from kuaixintong.claims import Claimed, Claims, Conflict
 from kuaixintong.core import sends
 from kuaixintong.core.errors import ClaimLost, StoreUnavailable
-from kuaixintong.core.ledger import ADVICE, Attention, Bid, Busy, Finished, Lapse, Outcome, State, Submit, rule_for
+from kuaixintong.core.ledger import (
+    ADVICE,
+    Attention,
+    Bid,
+    Busy,
+    Finished,
+    Lapse,
+    Outcome,
+    State,
+    Submit,
+    Then,
+    rule_for,
+)
 from kuaixintong.core.messages import Answer
 from kuaixintong.core.rails import OPTED_OUT, Charge, LeftOut, Terms
 from kuaixintong.core.rows import Rows
@@ -22,6 +34,7 @@ from kuaixintong.core.sends import Part, Send
 from kuaixintong.status import with_mobiles
 from kuaixintong.stores.parts import Parts
 from tests.aws_faults import Faults, refusal
+from tests.stopping import canceller
 from tests.world import LEASE, START, DynamoWorld, World
 
 MOBILES = ["13708600860", "18930612517"]
@@ -254,6 +267,32 @@ def test_no_answer_leaves_the_row_submitting_and_frees_it(world: World, rows: Cl
     assert "lease_until" not in row
     assert "code" not in row
     assert claim(rows, "B", fresh="T2").submit.timestamp == "T1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "left", "state"),
+    [(BUSY, True, State.CANCELLED), (None, False, State.CANCELLED), (None, True, State.UNCONFIRMED)],
+)
+def test_a_part_that_was_cancelled_meanwhile_ends_where_it_would_go_on(
+    world: World, rows: Claims, answer: Answer | None, left: bool, state: State
+) -> None:
+    held = claim(rows)
+    canceller(world).cancel("m-1")
+    outcome = replace(came(answer, PART), left=left)
+    rule = rows.settle(SEND, PART, held, rule_for(outcome), outcome, now=NOW)
+    assert (rule.state, rule.then) == (state, Then.DONE)
+    row = world.row()
+    assert (row["state"], row["mobiles"]) == (state, MOBILES)
+    assert "cancelled" in row["words"].lower()
+    assert row.get("attention") == rule.attention
+
+
+@pytest.mark.parametrize("outbound", [True, False])
+def test_what_goes_on_says_whether_it_is_written_down_who_is_sent_to(
+    world: World, rows: Claims, outbound: bool
+) -> None:
+    settle(rows, replace(claim(rows), outbound=outbound), BUSY)
+    assert world.row().get("outbound", False) is outbound
 
 
 def test_a_number_that_stands_alone_and_is_refused_moves_to_the_invalid_ones(world: World, rows: Claims) -> None:
