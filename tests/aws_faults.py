@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 
 type Fault = AWSResponse | Exception | None
@@ -29,6 +30,11 @@ def refusal(code: str, status: int = 400) -> AWSResponse:
     """An answer of DynamoDB that says no."""
     body = f'{{"__type": "com.amazonaws.dynamodb.v20120810#{code}", "message": "words that may quote a row"}}'
     return answer(body.encode(), status)
+
+
+def client_error(code: str, operation: str) -> ClientError:
+    """What boto3 raises where AWS says no."""
+    return ClientError({"Error": {"Code": code, "Message": "words that may quote a row"}}, operation)
 
 
 class Faults:

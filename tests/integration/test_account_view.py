@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from kuaixintong.account_view import AccountState, QueueState
 from kuaixintong.core.errors import AccessRefused
 from kuaixintong.core.gate import Dear
 from kuaixintong.core.lanes import Lane
 from kuaixintong.stores import aws as edge
+from tests.aws_faults import client_error
 from tests.deployed import Deployed
 
 NOON = "2026-11-25T12:00:00.000+08:00"
@@ -169,7 +169,7 @@ def test_whoever_may_not_read_metrics_sees_the_queues_and_is_asked_again_in_a_mi
     class Refusing(CloudWatch):
         def get_metric_data(self, **asked: Any) -> dict[str, Any]:
             super().get_metric_data(**asked)
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "…"}}, "GetMetricData")
+            raise client_error("AccessDenied", "GetMetricData")
 
     cloudwatch = Refusing()
     monkeypatch.setattr(edge.Person, "cloudwatch", lambda _: cloudwatch)
@@ -185,7 +185,7 @@ def test_whoever_may_not_look_at_queues_is_told_by_the_permission(
 ) -> None:
     class Refusing:
         def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "…"}}, "GetQueueAttributes")
+            raise client_error("AccessDenied", "GetQueueAttributes")
 
     monkeypatch.setattr(edge.Person, "sqs", lambda _: Refusing())
     with pytest.raises(AccessRefused, match="sqs:GetQueueAttributes"):

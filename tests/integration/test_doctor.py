@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from kuaixintong.core import beijing
 from kuaixintong.core.codes import look_up
 from kuaixintong.doctor import Finding, Verdict, examine
 from kuaixintong.stack import Stack
 from kuaixintong.stores import aws as edge
+from tests.aws_faults import client_error
 from tests.deployed import Deployed, kxt
 
 NOW = datetime(2026, 11, 25, 4, tzinfo=UTC)
@@ -62,7 +62,7 @@ class Others:
 
     def _refuse(self, operation: str) -> None:
         if operation in self.refused:
-            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "…"}}, operation)
+            raise client_error("AccessDeniedException", operation)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from unittest.mock import patch
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from functions.events import handler
 from kuaixintong.announcing import Announcer
@@ -20,6 +19,7 @@ from kuaixintong.stores.bus import Bus
 from kuaixintong.stores.dynamo import to_item
 from kuaixintong.stores.parts import Parts
 from kuaixintong.wiring.events import announcer
+from tests.aws_faults import client_error
 from tests.gates import gated
 from tests.receiving import Context, metrics
 from tests.sending import BODY, MOBILE, proven
@@ -43,7 +43,7 @@ class PaperBus:
     def put_events(self, *, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803  # boto3's word
         self.calls += 1
         if self.down or len(Entries) > 10 or sum(len(each["Detail"].encode()) for each in Entries) > 256_000:
-            raise ClientError({"Error": {"Code": "ThrottlingException"}}, "PutEvents")
+            raise client_error("ThrottlingException", "PutEvents")
         answers = [
             {"ErrorCode": "InternalFailure"} if self._refused(each) else {"EventId": "e"} for each in Entries
         ]
@@ -63,7 +63,7 @@ class PaperQueue:
 
     def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
         if self.down:
-            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessage")
+            raise client_error("ServiceUnavailable", "SendMessage")
         assert QueueUrl == "dead-letters"
         self.bodies.append(json.loads(MessageBody))
 

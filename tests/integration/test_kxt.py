@@ -16,6 +16,7 @@ from kuaixintong.core.beijing import BEIJING
 from kuaixintong.stack import Stack
 from kuaixintong.stores import aws as edge
 from kxt.commands import everything
+from tests.aws_faults import client_error
 from tests.deployed import Deployed, kxt
 
 MOBILE, OTHER = "13700000001", "13700000002"
@@ -262,7 +263,7 @@ def test_the_account_shows_how_old_the_oldest_message_is_where_it_may_be_asked(
     assert oldest() == [340, None, None]
 
     def refuse(self: Any, **_: Any) -> None:
-        raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "GetMetricData")
+        raise client_error("AccessDenied", "GetMetricData")
 
     monkeypatch.setattr(
         "kuaixintong.stores.aws.Person.cloudwatch", lambda _: type("", (), {"get_metric_data": refuse})()
@@ -279,7 +280,7 @@ def test_an_account_that_was_never_asked_is_said(deployed: Deployed) -> None:
 
 
 def refused(code: str, operation: str = "Query") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "…"}}, operation)
+    return client_error(code, operation)
 
 
 @pytest.mark.parametrize(

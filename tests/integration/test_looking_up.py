@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.allow_list import AllowList
 from kuaixintong.stores.dynamo import to_item
 from kuaixintong.stores.table import DynamoTable
+from tests.aws_faults import client_error
 
 KEYS = [{"mobile": f"1370000000{number}", "what": "opt-out"} for number in range(3)]
 
@@ -61,7 +61,7 @@ class Parameters:
         assert Name == "a-name"
         self.calls += 1
         if self.fails:
-            raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetParameter")
+            raise client_error("ThrottlingException", "GetParameter")
         return {"Parameter": {"Name": Name, "Value": self.value}}
 
 

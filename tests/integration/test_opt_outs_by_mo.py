@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 import pytest
-from botocore.exceptions import ClientError
 
 from kuaixintong.core.beijing import BEIJING
 from kuaixintong.wiring.optouts import optouts_of
+from tests.aws_faults import client_error
 from tests.receiving import Receiver, metrics, mo, push, report
 
 MOBILE = "13500000000"
@@ -61,7 +61,7 @@ def test_who_opts_out_in_the_second_in_which_a_person_put_the_mobile_back_is_out
 
 def test_what_cannot_be_noted_is_not_acknowledged(receiver: Receiver) -> None:
     def refuse(**_: object) -> None:
-        raise ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem")
+        raise client_error("InternalServerError", "UpdateItem")
 
     receiver.dynamodb.meta.events.register("before-call.dynamodb.UpdateItem", refuse)
     answer = receiver.take(push("mo", [mo(content="T")]))

@@ -29,6 +29,7 @@ from kuaixintong.producer import (
 )
 from kuaixintong.stores import aws as edge
 from kuaixintong.stores.lanes import Lanes, Refusal
+from tests.aws_faults import client_error
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -186,7 +187,7 @@ type Step = Exception | Mapping[str, tuple[str, bool]] | None
 
 
 def refused_by_aws(code: str, operation: str = "SendMessageBatch") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "a text that nobody relies on"}}, operation)
+    return client_error(code, operation)
 
 
 class ScriptedQueue:

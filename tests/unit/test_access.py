@@ -6,6 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from kuaixintong.core.errors import AccessRefused, KuaixintongError, StoreUnavailable
 from kuaixintong.stores.access import explained, refusals
+from tests.aws_faults import client_error
 
 LOG_IN = "AWS does not know these credentials, or no longer ({}); log in again."
 NO_QUEUE = "The queue is not there: the stack's outputs name another one by now, or the region differs."
@@ -13,7 +14,7 @@ GONE = "What the stack's outputs name is not there: it was removed, or restored 
 
 
 def refusal(code: str, operation: str = "SendMessage") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "a text with an account's number"}}, operation)
+    return client_error(code, operation)
 
 
 def told(error: Exception, service: str = "sqs", **missing: str) -> KuaixintongError:

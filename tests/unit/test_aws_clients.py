@@ -12,6 +12,7 @@ from botocore.validate import ParamValidationDecorator
 
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores import aws as edge
+from tests.aws_faults import client_error
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -165,14 +166,14 @@ def test_every_good_answer_has_what_its_operation_promises(operation: str, membe
 
 @pytest.mark.parametrize("code", ["ConditionalCheckFailedException", "TransactionCanceledException"])
 def test_a_condition_that_fails_is_no_trouble(code: str) -> None:
-    error = ClientError({"Error": {"Code": code}}, "UpdateItem")
+    error = client_error(code, "UpdateItem")
     with pytest.raises(ClientError) as caught, edge.our_errors():
         raise error
     assert caught.value is error
 
 
 def test_any_other_refusal_is_told_by_operation_and_code() -> None:
-    refusal = ClientError({"Error": {"Code": "Throttling", "Message": "a text with a key"}}, "UpdateItem")
+    refusal = client_error("Throttling", "UpdateItem")
     with pytest.raises(StoreUnavailable, match=r"^DynamoDB UpdateItem: Throttling$"), edge.our_errors():
         raise refusal
     with pytest.raises(StoreUnavailable, match=r"^SQS UpdateItem: $"), edge.our_errors("SQS"):

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.batch import Patience, Stamp, Writer, jittered, optional, persist
+from tests.aws_faults import client_error
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -109,7 +110,7 @@ def test_any_other_error_is_told_at_once(code: str | None) -> None:
 
 def test_a_call_is_ours_whatever_aws_raises() -> None:
     def call() -> None:
-        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "PutItem")
+        raise client_error("ThrottlingException", "PutItem")
 
     out_of_time = Patience(time.monotonic(), backoff=lambda _: 0.0)
     with pytest.raises(StoreUnavailable, match="no time left to wait"):

@@ -4,10 +4,10 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.exceptions import ClientError
 
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.bus import TOO_LARGE, Bus, Entry
+from tests.aws_faults import client_error
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -24,13 +24,13 @@ class Services:
 
     def put_events(self, *, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
         if self.fails:
-            raise ClientError({"Error": {"Code": "InternalFailure"}}, "PutEvents")
+            raise client_error("InternalFailure", "PutEvents")
         self.requests.append(Entries)
         return {"Entries": [{"ErrorCode": "Busy"} if each["Detail"] in self.refused else {} for each in Entries]}
 
     def send_message(self, **asked: Any) -> None:
         if self.fails:
-            raise ClientError({"Error": {"Code": "InternalFailure"}}, "SendMessage")
+            raise client_error("InternalFailure", "SendMessage")
         self.buried.append(asked)
 
 

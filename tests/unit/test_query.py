@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.exceptions import ClientError
 
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.stores.query import Sorted, all_of, items_of, pages_of, rows_of
+from tests.aws_faults import client_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Client:
 
     def _page(self, asked: dict[str, Any]) -> dict[str, Any]:
         if self.fails:
-            raise ClientError({"Error": {"Code": "Throttled"}}, "Query")
+            raise client_error("Throttled", "Query")
         self.asked.append(dict(asked))
         number = int(asked.get("ExclusiveStartKey", {}).get("page", 0))
         more = {"LastEvaluatedKey": {"page": number + 1}} if number + 1 < len(self.pages) else {}

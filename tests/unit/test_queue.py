@@ -4,11 +4,11 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.exceptions import ClientError
 
 from kuaixintong.core.errors import StoreUnavailable
 from kuaixintong.core.lanes import Lane
 from kuaixintong.stores.queue import DeadLetter, DeadLetters, SendQueue
+from tests.aws_faults import client_error
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -27,7 +27,7 @@ class Client:
     def __getattr__(self, operation: str) -> Any:
         def call(**asked: Any) -> dict[str, Any]:
             if self.fails:
-                raise ClientError({"Error": {"Code": "InternalError"}}, operation)
+                raise client_error("InternalError", operation)
             self.asked.append((operation, asked))
             counts = {"ApproximateNumberOfMessages": "3", "ApproximateNumberOfMessagesNotVisible": "4"}
             return {"Attributes": counts, **({"Messages": self.messages} if self.messages else {})}

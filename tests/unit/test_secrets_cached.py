@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.exceptions import ClientError
 
 from kuaixintong.core.credentials import PlatformCredentials
 from kuaixintong.core.errors import CredentialsUnusable, StoreUnavailable
 from kuaixintong.stores.secrets import CachedSecret
+from tests.aws_faults import client_error
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -27,7 +27,7 @@ class Client:
         assert SecretId == "an-arn"
         self.calls += 1
         if self.fails:
-            raise ClientError({"Error": {"Code": "InternalError"}}, "GetSecretValue")
+            raise client_error("InternalError", "GetSecretValue")
         return {"VersionId": f"version-{self.calls}"} | self.answer
 
 

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.exceptions import ClientError
 
 from kuaixintong.core.errors import AccessRefused
 from kuaixintong.stores.stack import Description, described, outputs, resource
+from tests.aws_faults import client_error
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -30,7 +30,7 @@ class Client:
 
     def _answer(self, operation: str) -> None:
         if self.code:
-            raise ClientError({"Error": {"Code": self.code}}, operation)
+            raise client_error(self.code, operation)
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
         assert StackName == "prod"
